@@ -1,0 +1,31 @@
+// The evaluator: a pure function of facts, baseline, waivers and time.
+#pragma once
+
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "plimsoll/v1/baseline.pb.h"
+#include "plimsoll/v1/host_facts.pb.h"
+#include "plimsoll/v1/plan.pb.h"
+#include "plimsoll/v1/report.pb.h"
+
+namespace plimsoll::evaluate {
+
+// What the evaluator may be told beside facts and baseline.
+struct Options {
+  // The time the report speaks of.
+  absl::Time as_of;
+  // Facts observed longer than this before `as_of` make every verdict UNKNOWN(stale).
+  absl::Duration maximum_age = absl::InfiniteDuration();
+};
+
+// Judges `facts` by every rule of `baseline`. No I/O, clock, logging or globals; verdicts come in
+// the baseline's order and findings sorted, so equal inputs give equal bytes. Thread-safe.
+v1::HostReport Evaluate(const v1::HostFacts& facts, const v1::Baseline& baseline,
+                        const Options& options);
+
+// What a collector must look at for this baseline: paths to stat and units to resolve. Digest not
+// set.
+v1::CollectionPlan PlanFor(const v1::Baseline& baseline);
+
+}  // namespace plimsoll::evaluate

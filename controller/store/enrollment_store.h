@@ -1,0 +1,52 @@
+// Enrolment tokens and certificates.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "plimsoll/v1/enrollment_service.pb.h"
+
+namespace plimsoll::store {
+
+class ConnectionPool;
+
+// A certificate as issued.
+struct CertificateRecord {
+  // Lower-case hex.
+  std::string serial;
+  std::string host_id;
+  absl::Time not_before;
+  absl::Time not_after;
+};
+
+// Thread-safe; errors as in store.h. Tokens are known by the hash of their secret only.
+class EnrollmentStore {
+ public:
+  explicit EnrollmentStore(ConnectionPool& pool) : pool_(pool) {}
+
+  absl::Status CreateToken(const v1::EnrollmentToken& token, const std::string& secret_hash);
+  absl::StatusOr<std::vector<v1::EnrollmentToken>> ListTokens();
+  // NOT_FOUND. Idempotent.
+  absl::StatusOr<v1::EnrollmentToken> RevokeToken(const std::string& id);
+
+  // In one transaction: takes one use of the token, creates the host, records its certificate.
+  // UNAUTHENTICATED: token unknown, expired, exhausted or revoked (the message says which, for the
+  // log only).
+  absl::Status Enroll(const std::string& secret_hash, const std::string& hostname,
+                      const CertificateRecord& certificate, absl::Time now);
+  // Renewal. NOT_FOUND: no such host; PERMISSION_DENIED: revoked.
+  absl::Status RecordCertificate(const CertificateRecord& certificate);
+
+  // Revokes the host and every certificate of it. NOT_FOUND. Idempotent.
+  absl::Status RevokeHost(const std::string& host_id, const std::string& reason, absl::Time now);
+  // OK: known, not revoked, of this host. UNAUTHENTICATED otherwise, with the reason.
+  absl::Status CheckCertificate(const std::string& serial, const std::string& host_id);
+
+ private:
+  ConnectionPool& pool_;
+};
+
+}  // namespace plimsoll::store

@@ -1,0 +1,56 @@
+// The database: the one source of truth. One class a noun; SQL lives in controller/store/postgres
+// only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "controller/store/enrollment_store.h"
+#include "controller/store/host_store.h"
+#include "controller/store/report_store.h"
+#include "controller/store/scan_store.h"
+#include "controller/store/token_store.h"
+
+namespace plimsoll::store {
+
+class ConnectionPool;
+
+struct StoreOptions {
+  // libpq connection string or URL. May hold a password: never logged.
+  std::string url;
+  int pool_size = 8;
+};
+
+// Thread-safe, as are all the stores it hands out. Calls block. Common errors of all stores:
+// UNAVAILABLE (the database cannot be reached; safe to try again), ABORTED (serialisation; safe to
+// try again), INTERNAL (the database says something that should not be). Exceptions never leave the
+// layer.
+class Store {
+ public:
+  // Connects and brings the schema up to date (forward only, under an advisory lock).
+  // FAILED_PRECONDITION: the schema is newer than this program.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const StoreOptions& options);
+  ~Store();
+
+  // A round trip. For health checks.
+  absl::Status Ping();
+
+  HostStore& hosts();
+  ReportStore& reports();
+  EnrollmentStore& enrollment();
+  ScanStore& scans();
+  TokenStore& tokens();
+
+ private:
+  explicit Store(std::unique_ptr<ConnectionPool> pool);
+  std::unique_ptr<ConnectionPool> pool_;
+  HostStore hosts_;
+  ReportStore reports_;
+  EnrollmentStore enrollment_;
+  ScanStore scans_;
+  TokenStore tokens_;
+};
+
+}  // namespace plimsoll::store

@@ -1,0 +1,42 @@
+// Bearer tokens of people and programs.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace plimsoll::store {
+
+class ConnectionPool;
+
+// Roles, weakest first. Stored by name.
+enum class Role { kViewer, kAuditor, kOperator, kAdmin };
+
+// Who calls.
+struct Principal {
+  std::string token_id;
+  std::string name;
+  Role role = Role::kViewer;
+};
+
+// Thread-safe; errors as in store.h. A token is known by the hash of its secret only.
+class TokenStore {
+ public:
+  explicit TokenStore(ConnectionPool& pool) : pool_(pool) {}
+
+  // ALREADY_EXISTS: that name has a live token.
+  absl::Status Create(const Principal& principal, const std::string& secret_hash, absl::Time now,
+                      std::optional<absl::Time> expires);
+  // UNAUTHENTICATED: unknown, expired or revoked.
+  absl::StatusOr<Principal> Find(const std::string& secret_hash, absl::Time now);
+  absl::Status Revoke(const std::string& token_id);
+  absl::StatusOr<bool> AnyExists();
+
+ private:
+  ConnectionPool& pool_;
+};
+
+}  // namespace plimsoll::store

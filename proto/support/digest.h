@@ -1,0 +1,25 @@
+// Digests of facts and documents.
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "plimsoll/v1/host_facts.pb.h"
+
+namespace plimsoll::support {
+
+// SHA-256 of `bytes`: 32 raw bytes.
+std::string Sha256(absl::string_view bytes);
+
+// SHA-256 as 64 lower-case hex digits.
+std::string Sha256Hex(absl::string_view bytes);
+
+// Clears what changes without the host changing: observed times and durations, everywhere in
+// `facts`.
+void ClearVolatile(plimsoll::v1::HostFacts& facts);
+
+// Digest of facts, 32 raw bytes: equal for facts that differ only in what ClearVolatile removes.
+// Both sides of the collector's stream compute it.
+std::string FactsDigest(const plimsoll::v1::HostFacts& facts);
+
+}  // namespace plimsoll::support
