@@ -10,6 +10,7 @@
 #include "controller/evaluate/fact_index.h"
 #include "plimsoll/v1/check.pb.h"
 #include "plimsoll/v1/host_facts.pb.h"
+#include "plimsoll/v1/plan.pb.h"
 #include "plimsoll/v1/source_outcome.pb.h"
 #include "plimsoll/v1/verdict.pb.h"
 
@@ -108,8 +109,10 @@ class Judge {
  public:
   explicit Judge(v1::Verdict& verdict) : verdict_(verdict) {}
 
-  // --- Objects. Each call counts one judged object. Returns the finding, for notes.
-  // ----------------------- A pass without a finding (the cheap case: no allocation).
+  // --- Objects. Each call counts one judged object, but for the host itself (empty id), which no
+  // count shows. Returned findings are for notes; they live until Finish.
+
+  // A pass without a finding (the cheap case: no allocation).
   void Pass() { ++judged_; }
   // A pass worth showing: rules with one subject (a file, a setting) show their evidence.
   v1::Finding* Pass(const ObjectRef& object, const Evidence& evidence);
@@ -121,30 +124,40 @@ class Judge {
   void OutOfScope() { ++out_of_scope_; }
 
   // --- The rule as a whole.
-  // -------------------------------------------------------------------------------- Final word
-  // where no object decides: NOT_APPLICABLE with a reason, UNKNOWN for the whole rule. A FAIL
-  // already recorded is stronger than a later UNKNOWN or NOT_APPLICABLE.
+
+  // Final word where no object decides: NOT_APPLICABLE with a reason, UNKNOWN for the whole rule.
+  // In whatever order things are said, the first of FAIL, UNKNOWN, NOT_APPLICABLE, MANUAL, PASS
+  // that was said wins; of equals the first. A message is one sentence for people.
   void Decide(v1::Verdict::Status status, absl::string_view reason, absl::string_view message);
   // UNKNOWN because of this outcome, with the reason code that belongs to it and its message.
   // `source` names whether it is the engine's or the host's (403 of the engine is engine_denied).
   // Does nothing when the outcome is OK; returns whether it was not.
   bool UnknownFrom(Source source, const v1::SourceOutcome& outcome);
   void Note(absl::string_view code, absl::string_view text);
+  // True once a violation is proven: nothing said later can take it back.
+  bool Failed() const { return fails_ > 0 || (decided_ && decision_ == v1::Verdict::FAIL); }
 
-  // Writes status, counts, reason and sorted findings. Called by the evaluator, once.
+  // Writes status, counts, reason, message and sorted findings. FAIL and UNKNOWN keep only the
+  // findings that are not PASS. A PASS for which nothing was judged and no evidence was given
+  // becomes UNKNOWN. Called by the evaluator, once.
   void Finish();
 
  private:
   v1::Finding* Add(v1::Verdict::Status status, const ObjectRef& object, const Evidence& evidence);
+  v1::Verdict::Status Resolve();
+  void Summarise(v1::Verdict::Status status);
 
   v1::Verdict& verdict_;
+  // Objects judged, and how many of them were the host itself.
   int judged_ = 0;
+  int hosts_ = 0;
   int exempt_ = 0;
   int out_of_scope_ = 0;
   int fails_ = 0;
   int unknowns_ = 0;
   int manuals_ = 0;
   bool decided_ = false;
+  v1::Verdict::Status decision_ = v1::Verdict::UNKNOWN;
 };
 
 // The reason code for an outcome of this source that is not OK.
@@ -165,6 +178,8 @@ struct CheckEntry {
   v1::Check::KindCase kind;
   SourceSet needs;
   void (*run)(const Context& context, const v1::Check& check, Judge& judge);
+  // Adds the paths and units that this check wants looked at. Duplicates are harmless. Null: none.
+  void (*plan)(const v1::Check& check, v1::CollectionPlan& plan) = nullptr;
 };
 
 // Every check, from the families in checks/<family>.cc. One table, no registration:
