@@ -1,8 +1,7 @@
 // The evaluator: a pure function of facts, baseline, waivers and time.
 #pragma once
 
-#include <string_view>
-
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "plimsoll/v1/baseline.pb.h"
 #include "plimsoll/v1/host_facts.pb.h"
@@ -17,15 +16,26 @@ struct Options {
   absl::Time as_of;
   // Facts observed longer than this before `as_of` make every verdict UNKNOWN(stale).
   absl::Duration maximum_age = absl::InfiniteDuration();
+  // The host's id, as given at enrolment, and the digest of `facts` in lower-case hex. Copied into
+  // the report as they are; empty when the caller knows none.
+  absl::string_view host_id = {};
+  absl::string_view facts_digest = {};
 };
+
+// Version of the evaluator, in every report. Goes up when equal inputs no longer give equal
+// verdicts.
+inline constexpr char kEvaluatorVersion[] = "1";
 
 // Judges `facts` by every rule of `baseline`. No I/O, clock, logging or globals; verdicts come in
 // the baseline's order and findings sorted, so equal inputs give equal bytes. Thread-safe.
 v1::HostReport Evaluate(const v1::HostFacts& facts, const v1::Baseline& baseline,
                         const Options& options);
+// The same into `report`, which is cleared first: for reports on an arena.
+void Evaluate(const v1::HostFacts& facts, const v1::Baseline& baseline, const Options& options,
+              v1::HostReport& report);
 
-// What a collector must look at for this baseline: paths to stat and units to resolve. Digest not
-// set.
+// What a collector must look at for this baseline: paths to stat and units to resolve, sorted, each
+// once. Digest not set.
 v1::CollectionPlan PlanFor(const v1::Baseline& baseline);
 
 }  // namespace plimsoll::evaluate

@@ -58,6 +58,27 @@ bool ReadFromDaemon(Source source) {
   }
 }
 
+absl::string_view NameOf(Source source) {
+  static constexpr const char* kNames[kSourceCount] = {"the engine's version",
+                                                       "the engine's information",
+                                                       "the engine's process",
+                                                       "the engine's command line",
+                                                       "the engine's configuration file",
+                                                       "the machine's state",
+                                                       "the systemd units",
+                                                       "the files",
+                                                       "the audit rules",
+                                                       "the mounts",
+                                                       "the groups",
+                                                       "the images",
+                                                       "the containers",
+                                                       "the volumes",
+                                                       "the networks",
+                                                       "the swarm state",
+                                                       "the listening sockets"};
+  return kNames[static_cast<int>(source)];
+}
+
 // Findings by object; those of one object by what tells them apart.
 bool Before(const v1::Finding* a, const v1::Finding* b) {
   if (const int c = a->object().compare(b->object()); c != 0) return c < 0;
@@ -114,7 +135,12 @@ void Judge::Decide(Status status, absl::string_view reason, absl::string_view me
 
 bool Judge::UnknownFrom(Source source, const SourceOutcome& outcome) {
   if (outcome.state() == SourceOutcome::OK) return false;
-  Decide(Verdict::UNKNOWN, ReasonFor(source, outcome), outcome.message());
+  if (!outcome.message().empty()) {
+    Decide(Verdict::UNKNOWN, ReasonFor(source, outcome), outcome.message());
+  } else {
+    Decide(Verdict::UNKNOWN, ReasonFor(source, outcome),
+           absl::StrCat(NameOf(source), " could not be read"));
+  }
   return true;
 }
 

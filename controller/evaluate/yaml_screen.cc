@@ -1,0 +1,31 @@
+#include "controller/evaluate/yaml_screen.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace plimsoll::evaluate {
+
+void YamlScreen::OnDocumentStart(const YAML::Mark& mark) {
+  if (++documents_ > 1) Refuse(mark, "a second document; expected one");
+}
+
+void YamlScreen::OnAlias(const YAML::Mark& mark, YAML::anchor_t) {
+  Refuse(mark, "aliases (*name) are not allowed; write the value out");
+}
+
+void YamlScreen::Check(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+  if (anchor != YAML::NullAnchor) Refuse(mark, "anchors (&name) are not allowed");
+  if (!tag.empty() && tag != "?" && tag != "!") Refuse(mark, "tags (!name) are not allowed");
+}
+
+void YamlScreen::Enter(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+  Check(mark, tag, anchor);
+  if (++depth_ > kMaxYamlDepth) Refuse(mark, absl::StrCat("nested deeper than ", kMaxYamlDepth));
+}
+
+void YamlScreen::Refuse(const YAML::Mark& mark, absl::string_view what) {
+  if (!problem_.empty()) return;
+  problem_ = std::string(what);
+  line_ = mark.line + 1;
+}
+
+}  // namespace plimsoll::evaluate
