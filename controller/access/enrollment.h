@@ -1,0 +1,53 @@
+// Letting collectors in: a token and a request become a host with a certificate.
+#pragma once
+
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "controller/access/certificate_authority.h"
+#include "controller/store/enrollment_store.h"
+#include "plimsoll/v1/collector_gateway.pb.h"
+#include "proto/support/clock.h"
+
+namespace plimsoll::access {
+
+struct EnrollmentOptions {
+  // How long a host certificate lives. Collectors renew when a third is left.
+  absl::Duration certificate_lifetime = absl::Hours(24 * 7);
+  // Refused attempts per minute, over all peers, before RESOURCE_EXHAUSTED.
+  int refused_per_minute = 60;
+};
+
+// Thread-safe. Borrows its arguments.
+class Enrollment {
+ public:
+  Enrollment(store::EnrollmentStore& store, const CertificateAuthority& authority,
+             const support::Clock& clock, EnrollmentOptions options);
+
+  // Errors as CollectorGateway.Enroll; every refusal says the same to the peer, and its reason goes
+  // to the log.
+  absl::StatusOr<v1::EnrollResponse> Enroll(const v1::EnrollRequest& request,
+                                            const std::string& peer);
+
+  // `host_id` and `serial` are those of the certificate the peer authenticated with.
+  absl::StatusOr<v1::RenewResponse> Renew(const std::string& host_id, const std::string& serial,
+                                          const v1::RenewRequest& request);
+
+ private:
+  // Counts a refusal; false when there were too many in this minute.
+  bool MayTry() ABSL_LOCKS_EXCLUDED(mutex_);
+  void CountRefusal() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  store::EnrollmentStore& store_;
+  const CertificateAuthority& authority_;
+  const support::Clock& clock_;
+  const EnrollmentOptions options_;
+  absl::Mutex mutex_;
+  absl::Time minute_ ABSL_GUARDED_BY(mutex_);
+  int refused_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace plimsoll::access

@@ -1,0 +1,84 @@
+#include "proto/support/key_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+
+namespace plimsoll::support {
+namespace {
+constexpr size_t kMaxKeyFileBytes = 1 << 20;
+}
+
+absl::Status MakePrivateDirectory(const std::string& dir) {
+  std::error_code error;
+  const std::filesystem::path path(dir);
+  if (std::filesystem::is_directory(path, error)) return absl::OkStatus();
+  if (path.has_parent_path()) {
+    std::filesystem::create_directories(path.parent_path(), error);
+    if (error)
+      return absl::ErrnoToStatus(error.value(), absl::StrCat("create the parent of ", dir));
+  }
+  if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("create directory ", dir));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WritePrivateFile(const std::string& path, absl::string_view content, unsigned mode) {
+  const std::string temporary = absl::StrCat(path, ".new");
+  unlink(temporary.c_str());
+  const int fd =
+      open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("create ", temporary));
+  absl::Cleanup close_fd = [fd] { close(fd); };
+  size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t n = write(fd, content.data() + done, content.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("write ", temporary));
+    done += static_cast<size_t>(n);
+  }
+  if (fchmod(fd, mode) != 0 || fsync(fd) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("sync ", temporary));
+  }
+  if (rename(temporary.c_str(), path.c_str()) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("rename ", temporary, " to ", path));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ReadKeyFile(const std::string& path, bool secret) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("open ", path));
+  absl::Cleanup close_fd = [fd] { close(fd); };
+  struct stat status;
+  if (fstat(fd, &status) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("stat ", path));
+  if (!S_ISREG(status.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat(path, " is not a regular file"));
+  }
+  if (secret && (status.st_mode & 077) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " can be read by other users; run: chmod 600 ", path));
+  }
+  std::string content;
+  char buffer[4096];
+  ssize_t n;
+  while ((n = read(fd, buffer, sizeof buffer)) != 0) {
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("read ", path));
+    content.append(buffer, static_cast<size_t>(n));
+    if (content.size() > kMaxKeyFileBytes) {
+      return absl::FailedPreconditionError(absl::StrCat(path, " is larger than 1 MiB"));
+    }
+  }
+  return content;
+}
+
+}  // namespace plimsoll::support

@@ -1,0 +1,24 @@
+// Configuration files in YAML for programs whose options are CLI11's.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+namespace plimsoll::support {
+
+// Reads a flat YAML mapping whose keys are the long option names without dashes ("controller:
+// host:7443", a list for options given more than once, a mapping for `label`). Flags on the command
+// line override it. Unknown keys and nested values are errors with the file and line (thrown as
+// CLI::FileError, which CLI11 reports).
+class YamlConfig : public CLI::Config {
+ public:
+  std::string to_config(const CLI::App* app, bool default_also, bool write_description,
+                        std::string prefix) const override;
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override;
+};
+
+// Adds --config FILE with that format to `app`. `default_path` is read when it exists.
+void AddYamlConfig(CLI::App& app, const std::string& default_path);
+
+}  // namespace plimsoll::support
