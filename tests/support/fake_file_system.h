@@ -159,14 +159,14 @@ class FakeFileSystem : public host::FileSystem {
 
  private:
   struct Node {
-    host::FileStatus status;
-    std::string content;
-    std::string target;
-    std::vector<host::AclEntry> acl;
+    host::FileStatus status = {};
+    std::string content = {};
+    std::string target = {};
+    std::vector<host::AclEntry> acl = {};
   };
 
   static host::FileStatus Status(host::FileType type, uint32_t mode, Owner owner) {
-    host::FileStatus status;
+    host::FileStatus status = {};
     status.type = type;
     status.mode = mode;
     status.uid = owner.uid;
