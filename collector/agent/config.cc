@@ -1,0 +1,116 @@
+#include "collector/agent/config.h"
+
+#include <CLI/CLI.hpp>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "proto/support/version.h"
+#include "proto/support/yaml_config.h"
+
+namespace plimsoll::agent {
+namespace {
+
+constexpr char kLabelKeyCharacters[] = "abcdefghijklmnopqrstuvwxyz0123456789_./-";
+
+// "key=value" into `labels`; an explanation otherwise.
+std::string AddLabel(const std::string& text, std::map<std::string, std::string>& labels) {
+  const size_t equals = text.find('=');
+  const std::string key = text.substr(0, equals);
+  if (equals == std::string::npos || key.empty() || key.size() > 63 ||
+      key.find_first_not_of(kLabelKeyCharacters) != std::string::npos ||
+      text.size() - equals > 256) {
+    return absl::StrCat("label \"", text,
+                        "\": expected key=value, the key of a-z 0-9 _ . / - and at most 63 ",
+                        "characters, the value at most 255 bytes");
+  }
+  labels[key] = text.substr(equals + 1);
+  return "";
+}
+
+}  // namespace
+
+void AddOptions(CLI::App& app, Config& config) {
+  app.description(
+      "Gathers facts about this Docker host and streams them to a Plimsoll controller.\n"
+      "It reads only: no command is run, nothing but GET is sent to Docker, and no secret leaves "
+      "the host.");
+  app.set_version_flag("--version", std::string("plimsoll-collector ") + support::kVersion);
+  app.add_flag("--once", config.once,
+               "Collect once, write the facts to --out, and leave; needs no controller");
+  app.add_option("--out", config.out, "File for the facts of --once; - for standard output")
+      ->type_name("FILE");
+  app.add_flag("--json", config.json, "Write the facts of --once as JSON instead of binary");
+  app.add_option("--docker-socket", config.docker_socket, "Unix socket of the Docker engine")
+      ->type_name("PATH")
+      ->capture_default_str();
+  app.add_option("--host-root", config.host_root,
+                 "Where the host's root is mounted, for a collector inside a container")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app.add_option("--controller", config.controller, "Controller to report to")
+      ->type_name("HOST:PORT");
+  app.add_option("--ca", config.ca_file,
+                 "Certificate (PEM) the controller is checked against at enrolment")
+      ->type_name("FILE");
+  app.add_option("--state-dir", config.state_dir,
+                 "Where this host's key and certificate are kept (0700)")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app.add_option("--enroll-token-file", config.enroll_token_file,
+                 "File with the enrolment token, needed once; made by `plimsoll token create`")
+      ->type_name("FILE");
+  app.add_option_function<std::vector<std::string>>(
+         "--label",
+         [&config](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             if (const std::string why = AddLabel(text, config.labels); !why.empty()) {
+               throw CLI::ValidationError("--label", why);
+             }
+           }
+         },
+         "Label of this host, e.g. env=prod; may be repeated")
+      ->type_name("KEY=VALUE");
+  app.add_option_function<std::string>(
+         "--interval",
+         [&config](const std::string& text) {
+           if (!absl::ParseDuration(text, &config.interval) ||
+               config.interval < absl::Seconds(10)) {
+             throw CLI::ValidationError("--interval",
+                                        "expected a duration of at least 10s, e.g. 5m");
+           }
+         },
+         "Time between full collections [5m]")
+      ->type_name("DURATION");
+  app.add_option("--log-level", config.log_level, "trace, debug, info, warn or error")
+      ->type_name("LEVEL")
+      ->capture_default_str();
+  app.add_flag("--log-json", config.log_json, "Log JSON lines instead of text");
+  support::AddYamlConfig(app, "/etc/plimsoll/collector.yaml");
+  app.footer(
+      "Examples:\n"
+      "  plimsoll-collector --once --out facts.binpb\n"
+      "  plimsoll-collector --controller plimsoll.example:7443 --ca ca.pem --enroll-token-file "
+      "token\n\n"
+      "Exit status: 0 done, 2 usage, 3 could not reach the controller or was not allowed.");
+}
+
+absl::Status Validate(const Config& config) {
+  if (config.once) {
+    if (config.out.empty())
+      return absl::InvalidArgumentError("--once needs --out FILE (or --out -)");
+    return absl::OkStatus();
+  }
+  if (config.controller.empty()) {
+    return absl::InvalidArgumentError("give --controller HOST:PORT, or --once --out FILE");
+  }
+  if (!absl::StrContains(config.controller, ':')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--controller \"", config.controller, "\" has no port; expected HOST:PORT"));
+  }
+  if (!config.out.empty() || config.json) {
+    return absl::InvalidArgumentError("--out and --json go with --once only");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace plimsoll::agent
