@@ -1,0 +1,43 @@
+#include "controller/store/store.h"
+
+#include "controller/store/postgres/connection_pool.h"
+#include "controller/store/postgres/migrations.h"
+
+namespace plimsoll::store {
+namespace {
+
+constexpr Statement kPing = {"ping", "SELECT 1"};
+
+}  // namespace
+
+Store::Store(std::unique_ptr<ConnectionPool> pool)
+    : pool_(std::move(pool)),
+      hosts_(*pool_),
+      reports_(*pool_),
+      enrollment_(*pool_),
+      scans_(*pool_),
+      tokens_(*pool_) {}
+
+Store::~Store() = default;
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const StoreOptions& options) {
+  auto pool = ConnectionPool::Open(options.url, options.pool_size);
+  if (!pool.ok()) return pool.status();
+  if (absl::Status status = Migrate(**pool); !status.ok()) return status;
+  return std::unique_ptr<Store>(new Store(*std::move(pool)));
+}
+
+absl::Status Store::Ping() {
+  return pool_->Transact("ping", [](Transaction& tx) {
+    tx.Exec(kPing);
+    return absl::OkStatus();
+  });
+}
+
+HostStore& Store::hosts() { return hosts_; }
+ReportStore& Store::reports() { return reports_; }
+EnrollmentStore& Store::enrollment() { return enrollment_; }
+ScanStore& Store::scans() { return scans_; }
+TokenStore& Store::tokens() { return tokens_; }
+
+}  // namespace plimsoll::store
