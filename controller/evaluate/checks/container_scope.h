@@ -1,0 +1,145 @@
+// The one loop over containers: which are judged, how they are named, and how the answer for each
+// becomes a finding. A check over containers is a predicate handed to ForEachContainer:
+//
+//   ForEachContainer(context, args.scope(), judge, [](const v1::Container& c) {
+//     return c.privileged() ? Fail("privileged", "not privileged", "inspect HostConfig.Privileged")
+//                           : Pass();
+//   });
+//
+// Everything here is pure; a container that passes costs no allocation.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+#include "controller/evaluate/check.h"
+#include "controller/evaluate/checks/glob_list.h"
+#include "plimsoll/v1/container_checks.pb.h"
+#include "plimsoll/v1/plan.pb.h"
+
+namespace plimsoll::evaluate {
+
+// What a predicate says of one object. Built by the functions below.
+struct Outcome {
+  enum class Kind : uint8_t { kPass, kFail, kUnknown, kOutOfScope };
+  // What goes into the finding. `reason`, `source` and `note_code` must outlive the report of the
+  // outcome: literals, or views into the facts.
+  struct Details {
+    std::string observed;
+    std::string expected;
+    absl::string_view source;
+    absl::string_view reason;
+    absl::string_view note_code;
+    std::string note;
+  };
+
+  Kind kind = Kind::kPass;
+  // Null: a bare pass, or out of scope.
+  std::unique_ptr<Details> details;
+
+  // Adds a note to the finding; a bare pass becomes one with a finding.
+  Outcome&& WithNote(absl::string_view code, std::string text) &&;
+};
+
+inline Outcome Pass() { return {}; }
+// The rule has nothing to say of this object.
+inline Outcome OutOfScope() { return {.kind = Outcome::Kind::kOutOfScope, .details = nullptr}; }
+Outcome PassWith(std::string observed, std::string expected, absl::string_view source);
+Outcome Fail(std::string observed, std::string expected, absl::string_view source,
+             absl::string_view reason = {});
+// `reason` is one of the codes of namespace reason.
+Outcome Unknown(absl::string_view reason, std::string observed, std::string expected,
+                absl::string_view source);
+
+// Which containers a rule judges (rules.md S6). Borrows the arguments and the context.
+class ScopeFilter {
+ public:
+  ScopeFilter(const v1::ContainerScope& scope, const Context& context);
+
+  // A state name that does not exist makes the rule UNKNOWN: says so and returns false.
+  bool Valid(Judge& judge) const;
+  // The container's state is one of those judged. A state nobody read is never out of scope.
+  bool InStates(const v1::Container& container) const {
+    return container.status() == v1::Container::STATUS_UNSPECIFIED ||
+           ((states_ >> static_cast<uint32_t>(container.status())) & 1u) != 0;
+  }
+  // Named by `exempt`. A name alone stands for a swarm service or a network.
+  bool Exempt(const v1::Container& container) const {
+    return !exempt_.empty() && Exempted(container);
+  }
+  bool ExemptName(const std::string& name) const { return exempt_.Matches(name); }
+
+  // Counts what is not judged and reports what could not be read; true: judge this container.
+  bool Admit(const v1::Container& container, Judge& judge) {
+    if (!InStates(container) || container.status() == v1::Container::STATUS_UNSPECIFIED ||
+        !exempt_.empty() || container.outcome().state() != v1::SourceOutcome::OK) {
+      return AdmitSlowly(container, judge);
+    }
+    return true;
+  }
+  // Notes what deserves one, after the last container.
+  void Close(Judge& judge) const;
+
+ private:
+  bool Exempted(const v1::Container& container) const;
+  bool AdmitSlowly(const v1::Container& container, Judge& judge);
+
+  const Context& context_;
+  GlobList exempt_;
+  uint32_t states_ = 0;
+  std::string unknown_state_;
+  int will_return_ = 0;
+};
+
+// "web-1 (0123456789ab)"; a swarm task is "service (task id)" (rules.md S6).
+std::string ObjectName(const v1::Container& container);
+// The first twelve digits of an id, without "sha256:".
+absl::string_view ShortId(absl::string_view id);
+
+// Hands an outcome to the judge, under the container's name or another object's.
+void Report(const v1::Container& container, const Outcome& outcome, Judge& judge);
+void Report(const ObjectRef& object, const Outcome& outcome, Judge& judge);
+
+// True when the listing can be walked. When it was cut off, what it holds can still prove a
+// violation, so it is walked and the rule is UNKNOWN otherwise; any other failure ends the rule.
+bool ListingUsable(Source source, const v1::SourceOutcome& outcome, Judge& judge);
+
+// Judges every container in scope with `predicate`: Outcome(const v1::Container&), called only for
+// containers whose inspect was read.
+template <typename Predicate>
+void ForEachContainer(const Context& context, const v1::ContainerScope& scope, Judge& judge,
+                      Predicate&& predicate) {
+  const v1::ContainersFacts& facts = context.facts.containers();
+  ScopeFilter filter(scope, context);
+  if (!filter.Valid(judge) || !ListingUsable(Source::kContainers, facts.outcome(), judge)) return;
+  for (const v1::Container& container : facts.containers()) {
+    if (!filter.Admit(container, judge)) continue;
+    const Outcome outcome = predicate(container);
+    if (outcome.kind == Outcome::Kind::kPass && outcome.details == nullptr) {
+      judge.Pass();
+    } else {
+      Report(container, outcome, judge);
+    }
+  }
+  filter.Close(judge);
+}
+
+// True for a container whose processes exist: running or paused. (One that is restarting may be
+// between two lives.)
+inline bool HasProcesses(const v1::Container& container) {
+  return container.status() == v1::Container::RUNNING ||
+         container.status() == v1::Container::PAUSED;
+}
+
+// Asks the collector for the labels that exemptions name.
+void PlanScope(const v1::ContainerScope& scope, v1::CollectionPlan& plan);
+// The same as a CheckEntry's plan: PlanScopeOf<&v1::Check::container_devices>.
+template <auto Args>
+void PlanScopeOf(const v1::Check& check, v1::CollectionPlan& plan) {
+  PlanScope((check.*Args)().scope(), plan);
+}
+
+}  // namespace plimsoll::evaluate
