@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "google/protobuf/message.h"
 #include "plimsoll/v1/check.pb.h"
 #include "plimsoll/v1/host_facts.pb.h"
 #include "plimsoll/v1/verdict.pb.h"
@@ -29,7 +30,7 @@ namespace plimsoll::evaluate {
 enum class Base {
   // tests/fixtures/facts/compliant.textproto: passes whatever a host can pass.
   kCompliant,
-  // tests/fixtures/facts/noncompliant.textproto: fails whatever a host can fail.
+  // The same with noncompliant.textproto laid over it: fails whatever a host can fail.
   kNoncompliant,
   // No facts at all: every source NOT_COLLECTED.
   kEmpty,
@@ -41,10 +42,10 @@ struct Case {
   // one keyed member, "files.files[/etc/docker]", "containers.containers[*]" (all) and below it:
   // "containers.containers[web].pids_limit".
   std::vector<std::string> clear = {};
-  // Textproto of HostFacts laid over the base by MergeFacts.
+  // Textproto of HostFacts laid over the base by MergeText.
   std::string facts = {};
-  // Textproto of the rule's own arguments, merged over those of the baseline: "minimum: '24.0'". A
-  // repeated argument that is given replaces the baseline's.
+  // Textproto of the rule's own arguments, laid over those of the baseline by MergeText:
+  // "minimum: '24.0'".
   std::string args = {};
   Base base = Base::kCompliant;
   v1::Verdict::Status status = v1::Verdict::UNKNOWN;
@@ -83,13 +84,14 @@ void RunCases(absl::string_view baseline, absl::string_view rule_id,
 // A base fixture.
 const v1::HostFacts& BaseFacts(Base base);
 
-// Lays `patch` over `facts`: members of keyed lists (files by path, containers and images by id,
-// ...) are merged with the member of the same key, or added; any other list that `patch` gives
-// replaces the old one; the rest is MergeFrom. A container may be named by `name` alone.
-void MergeFacts(const v1::HostFacts& patch, v1::HostFacts& facts);
+// Lays the textproto `patch` over `message`: members of keyed lists (files by path, containers and
+// images by id, ...) are merged with the member of the same key, or added; any other list that
+// `patch` gives replaces the old one; every scalar it names is set, zero or not. A container, image
+// or network may be named by `name` alone. Test failure when it does not parse.
+void MergeText(absl::string_view patch, google::protobuf::Message& message);
 
 // Removes what `path` names; see Case::clear. Test failure when there is nothing of the name.
-void ClearPath(absl::string_view path, v1::HostFacts& facts);
+void ClearPath(absl::string_view path, google::protobuf::Message& message);
 
 // The facts of a case, ready to be judged.
 v1::HostFacts FactsOf(const Case& c);
