@@ -1,0 +1,132 @@
+// The API, free of transport: one handler class for each service of the protos.
+//
+// Every method takes who calls and the request, and returns the response or a status whose message
+// a person can act on. Methods block (they ask the database), check the caller's role first, and
+// are thread-safe. What they borrow outlives them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "controller/access/certificate_authority.h"
+#include "controller/access/revocations.h"
+#include "controller/scans/scan_board.h"
+#include "controller/store/store.h"
+#include "plimsoll/v1/baseline_service.pb.h"
+#include "plimsoll/v1/enrollment_service.pb.h"
+#include "plimsoll/v1/finding_service.pb.h"
+#include "plimsoll/v1/host_service.pb.h"
+#include "plimsoll/v1/scan_service.pb.h"
+#include "plimsoll/v1/summary_service.pb.h"
+#include "proto/support/clock.h"
+
+namespace plimsoll::api {
+
+using store::Principal;
+
+// hosts.cc
+class Hosts {
+ public:
+  explicit Hosts(store::Store& store) : store_(store) {}
+  absl::StatusOr<v1::ListHostsResponse> List(const Principal& who,
+                                             const v1::ListHostsRequest& request);
+  absl::StatusOr<v1::Host> Get(const Principal& who, const v1::GetHostRequest& request);
+  absl::StatusOr<v1::HostReport> GetReport(const Principal& who,
+                                           const v1::GetHostReportRequest& request);
+
+ private:
+  store::Store& store_;
+};
+
+// baselines.cc. The baselines do not change while the controller runs.
+class Baselines {
+ public:
+  explicit Baselines(const std::vector<v1::Baseline>& baselines) : baselines_(baselines) {}
+  absl::StatusOr<v1::ListBaselinesResponse> List(const Principal& who,
+                                                 const v1::ListBaselinesRequest& request);
+  absl::StatusOr<v1::Baseline> Get(const Principal& who, const v1::GetBaselineRequest& request);
+  absl::StatusOr<v1::Rule> GetRule(const Principal& who, const v1::GetRuleRequest& request);
+
+  // NOT_FOUND names those that exist.
+  absl::StatusOr<const v1::Baseline*> Find(const std::string& id) const;
+  // By id or slug. NOT_FOUND.
+  static absl::StatusOr<const v1::Rule*> FindRule(const v1::Baseline& baseline,
+                                                  const std::string& rule);
+  const std::vector<v1::Baseline>& all() const { return baselines_; }
+
+ private:
+  const std::vector<v1::Baseline>& baselines_;
+};
+
+// findings.cc
+class Findings {
+ public:
+  Findings(store::Store& store, const Baselines& baselines)
+      : store_(store), baselines_(baselines) {}
+  absl::StatusOr<v1::ListFindingsResponse> List(const Principal& who,
+                                                const v1::ListFindingsRequest& request);
+
+ private:
+  store::Store& store_;
+  const Baselines& baselines_;
+};
+
+// summaries.cc
+class Summaries {
+ public:
+  Summaries(store::Store& store, const Baselines& baselines, const support::Clock& clock)
+      : store_(store), baselines_(baselines), clock_(clock) {}
+  absl::StatusOr<v1::Summary> Get(const Principal& who, const v1::GetSummaryRequest& request);
+
+ private:
+  store::Store& store_;
+  const Baselines& baselines_;
+  const support::Clock& clock_;
+};
+
+// scans.cc
+class Scans {
+ public:
+  Scans(store::Store& store, scans::ScanBoard& board, const support::Clock& clock)
+      : store_(store), board_(board), clock_(clock) {}
+  absl::StatusOr<v1::Scan> Create(const Principal& who, const v1::CreateScanRequest& request);
+  absl::StatusOr<v1::Scan> Get(const Principal& who, const v1::GetScanRequest& request);
+  // For WatchScan: calls `changed` whenever the scan may have changed, until Unwatch. A call under
+  // way may end after Unwatch returned.
+  uint64_t Watch(const std::string& id, std::function<void()> changed);
+  void Unwatch(const std::string& id, uint64_t handle);
+
+ private:
+  absl::StatusOr<std::vector<std::string>> SelectHosts(const v1::CreateScanRequest& request);
+
+  store::Store& store_;
+  scans::ScanBoard& board_;
+  const support::Clock& clock_;
+};
+
+// enrollment.cc
+class EnrollmentTokens {
+ public:
+  EnrollmentTokens(store::Store& store, const access::CertificateAuthority& authority,
+                   access::Revocations& revocations, const support::Clock& clock)
+      : store_(store), authority_(authority), revocations_(revocations), clock_(clock) {}
+  absl::StatusOr<v1::CreateEnrollmentTokenResponse> Create(
+      const Principal& who, const v1::CreateEnrollmentTokenRequest& request);
+  absl::StatusOr<v1::ListEnrollmentTokensResponse> List(
+      const Principal& who, const v1::ListEnrollmentTokensRequest& request);
+  absl::StatusOr<v1::EnrollmentToken> Revoke(const Principal& who,
+                                             const v1::RevokeEnrollmentTokenRequest& request);
+  absl::StatusOr<v1::RevokeHostResponse> RevokeHost(const Principal& who,
+                                                    const v1::RevokeHostRequest& request);
+
+ private:
+  store::Store& store_;
+  const access::CertificateAuthority& authority_;
+  access::Revocations& revocations_;
+  const support::Clock& clock_;
+};
+
+}  // namespace plimsoll::api

@@ -1,0 +1,58 @@
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "controller/access/authenticator.h"
+#include "controller/api/api.h"
+
+namespace plimsoll::api {
+
+absl::StatusOr<v1::ListBaselinesResponse> Baselines::List(const Principal& who,
+                                                          const v1::ListBaselinesRequest&) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  v1::ListBaselinesResponse response;
+  for (const v1::Baseline& baseline : baselines_) {
+    v1::Baseline* listed = response.add_baselines();
+    *listed = baseline;
+    listed->clear_rules();
+  }
+  return response;
+}
+
+absl::StatusOr<v1::Baseline> Baselines::Get(const Principal& who,
+                                            const v1::GetBaselineRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  auto baseline = Find(request.id());
+  if (!baseline.ok()) return baseline.status();
+  return **baseline;
+}
+
+absl::StatusOr<v1::Rule> Baselines::GetRule(const Principal& who,
+                                            const v1::GetRuleRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  auto baseline = Find(request.baseline());
+  if (!baseline.ok()) return baseline.status();
+  auto rule = FindRule(**baseline, request.rule());
+  if (!rule.ok()) return rule.status();
+  return **rule;
+}
+
+absl::StatusOr<const v1::Baseline*> Baselines::Find(const std::string& id) const {
+  for (const v1::Baseline& baseline : baselines_) {
+    if (baseline.id() == id) return &baseline;
+  }
+  return absl::NotFoundError(absl::StrCat(
+      "no baseline \"", id, "\"; there are: ",
+      absl::StrJoin(baselines_, ", ", [](std::string* out, const v1::Baseline& baseline) {
+        out->append(baseline.id());
+      })));
+}
+
+absl::StatusOr<const v1::Rule*> Baselines::FindRule(const v1::Baseline& baseline,
+                                                    const std::string& rule) {
+  for (const v1::Rule& candidate : baseline.rules()) {
+    if (candidate.id() == rule || candidate.slug() == rule) return &candidate;
+  }
+  return absl::NotFoundError(absl::StrCat("baseline ", baseline.id(), " has no rule \"", rule,
+                                          "\"; `plimsoll rules` lists them"));
+}
+
+}  // namespace plimsoll::api

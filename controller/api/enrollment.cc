@@ -1,0 +1,93 @@
+#include <google/protobuf/util/time_util.h>
+#include <spdlog/spdlog.h>
+
+#include "absl/strings/str_cat.h"
+#include "controller/access/authenticator.h"
+#include "controller/access/tokens.h"
+#include "controller/api/api.h"
+#include "proto/support/digest.h"
+
+namespace plimsoll::api {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+constexpr absl::Duration kDefaultLifetime = absl::Hours(1);
+constexpr absl::Duration kLongestLifetime = absl::Hours(24 * 30);
+constexpr int kMostUses = 100'000;
+constexpr size_t kLongestText = 512;
+
+}  // namespace
+
+absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
+    const Principal& who, const v1::CreateEnrollmentTokenRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
+  const int uses = request.max_uses() == 0 ? 1 : request.max_uses();
+  if (uses < 1 || uses > kMostUses) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_uses ", uses, ": expected 1 to ", kMostUses));
+  }
+  absl::Duration lifetime =
+      absl::Seconds(request.lifetime().seconds()) + absl::Nanoseconds(request.lifetime().nanos());
+  if (!request.has_lifetime()) lifetime = kDefaultLifetime;
+  if (lifetime <= absl::ZeroDuration() || lifetime > kLongestLifetime) {
+    return absl::InvalidArgumentError("lifetime: expected more than 0 and at most 720h");
+  }
+  if (request.description().size() > kLongestText) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("description is longer than ", kLongestText, " bytes"));
+  }
+  const absl::Time now = clock_.Now();
+  v1::CreateEnrollmentTokenResponse response;
+  response.set_secret(access::NewSecret("plt_"));
+  response.set_ca_bundle_pem(authority_.BundlePem());
+  v1::EnrollmentToken* token = response.mutable_token();
+  token->set_id(absl::StrCat("t-", support::Sha256Hex(access::NewSecret("")).substr(0, 12)));
+  token->set_max_uses(uses);
+  token->set_description(request.description());
+  *token->mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now));
+  *token->mutable_expire_time() =
+      TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now + lifetime));
+  if (auto status = store_.enrollment().CreateToken(*token, access::HashSecret(response.secret()));
+      !status.ok()) {
+    return status;
+  }
+  spdlog::info("enrolment token created token={} uses={} by={}", token->id(), uses, who.name);
+  return response;
+}
+
+absl::StatusOr<v1::ListEnrollmentTokensResponse> EnrollmentTokens::List(
+    const Principal& who, const v1::ListEnrollmentTokensRequest&) {
+  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
+  auto tokens = store_.enrollment().ListTokens();
+  if (!tokens.ok()) return tokens.status();
+  v1::ListEnrollmentTokensResponse response;
+  for (v1::EnrollmentToken& token : *tokens) *response.add_tokens() = std::move(token);
+  return response;
+}
+
+absl::StatusOr<v1::EnrollmentToken> EnrollmentTokens::Revoke(
+    const Principal& who, const v1::RevokeEnrollmentTokenRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
+  spdlog::info("enrolment token revoked token={} by={}", request.id().substr(0, 64), who.name);
+  return store_.enrollment().RevokeToken(request.id());
+}
+
+absl::StatusOr<v1::RevokeHostResponse> EnrollmentTokens::RevokeHost(
+    const Principal& who, const v1::RevokeHostRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
+  auto host = store_.hosts().Get(request.host());
+  if (!host.ok()) return host.status();
+  if (auto status = store_.enrollment().RevokeHost(
+          host->id(), request.reason().substr(0, kLongestText), clock_.Now());
+      !status.ok()) {
+    return status;
+  }
+  revocations_.Announce(host->id());
+  spdlog::info("host revoked host={} by={}", host->id(), who.name);
+  v1::RevokeHostResponse response;
+  response.set_host_id(host->id());
+  return response;
+}
+
+}  // namespace plimsoll::api

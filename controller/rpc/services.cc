@@ -1,0 +1,137 @@
+#include "controller/rpc/services.h"
+
+#include "controller/rpc/scan_watch.h"
+#include "controller/rpc/unary.h"
+#include "plimsoll/v1/baseline_service.grpc.pb.h"
+#include "plimsoll/v1/enrollment_service.grpc.pb.h"
+#include "plimsoll/v1/finding_service.grpc.pb.h"
+#include "plimsoll/v1/host_service.grpc.pb.h"
+#include "plimsoll/v1/scan_service.grpc.pb.h"
+#include "plimsoll/v1/summary_service.grpc.pb.h"
+
+namespace plimsoll::rpc {
+namespace {
+
+using grpc::CallbackServerContext;
+using grpc::ServerUnaryReactor;
+
+// Declares one unary method of a service: its name, messages, and the handler that answers it.
+#define PLIMSOLL_UNARY(Method, Request, Response, handler)                                         \
+  ServerUnaryReactor* Method(CallbackServerContext* context, const v1::Request* request,           \
+                             v1::Response* response) override {                                    \
+    return Unary(parts_, context, #Method, request, response,                                      \
+                 [this](const api::Principal& who, const v1::Request& asked) { return handler; }); \
+  }
+
+class HostRpc final : public v1::HostService::CallbackService {
+ public:
+  explicit HostRpc(const ApiParts& parts) : parts_(parts) {}
+  PLIMSOLL_UNARY(ListHosts, ListHostsRequest, ListHostsResponse, parts_.hosts.List(who, asked))
+  PLIMSOLL_UNARY(GetHost, GetHostRequest, Host, parts_.hosts.Get(who, asked))
+  PLIMSOLL_UNARY(GetHostReport, GetHostReportRequest, HostReport,
+                 parts_.hosts.GetReport(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
+class BaselineRpc final : public v1::BaselineService::CallbackService {
+ public:
+  explicit BaselineRpc(const ApiParts& parts) : parts_(parts) {}
+  PLIMSOLL_UNARY(ListBaselines, ListBaselinesRequest, ListBaselinesResponse,
+                 parts_.baselines.List(who, asked))
+  PLIMSOLL_UNARY(GetBaseline, GetBaselineRequest, Baseline, parts_.baselines.Get(who, asked))
+  PLIMSOLL_UNARY(GetRule, GetRuleRequest, Rule, parts_.baselines.GetRule(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
+class FindingRpc final : public v1::FindingService::CallbackService {
+ public:
+  explicit FindingRpc(const ApiParts& parts) : parts_(parts) {}
+  PLIMSOLL_UNARY(ListFindings, ListFindingsRequest, ListFindingsResponse,
+                 parts_.findings.List(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
+class SummaryRpc final : public v1::SummaryService::CallbackService {
+ public:
+  explicit SummaryRpc(const ApiParts& parts) : parts_(parts) {}
+  PLIMSOLL_UNARY(GetSummary, GetSummaryRequest, Summary, parts_.summaries.Get(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
+class ScanRpc final : public v1::ScanService::CallbackService {
+ public:
+  explicit ScanRpc(const ApiParts& parts) : parts_(parts) {}
+  PLIMSOLL_UNARY(CreateScan, CreateScanRequest, Scan, parts_.scans.Create(who, asked))
+  PLIMSOLL_UNARY(GetScan, GetScanRequest, Scan, parts_.scans.Get(who, asked))
+  grpc::ServerWriteReactor<v1::Scan>* WatchScan(CallbackServerContext* context,
+                                                const v1::WatchScanRequest* request) override {
+    return ScanWatch::Start(parts_, watches_, context, *request);
+  }
+  void Drain() { watches_.EndAll(); }
+
+ private:
+  const ApiParts& parts_;
+  ScanWatches watches_;
+};
+
+class EnrollmentRpc final : public v1::EnrollmentService::CallbackService {
+ public:
+  explicit EnrollmentRpc(const ApiParts& parts) : parts_(parts) {}
+  PLIMSOLL_UNARY(CreateEnrollmentToken, CreateEnrollmentTokenRequest, CreateEnrollmentTokenResponse,
+                 parts_.enrollment.Create(who, asked))
+  PLIMSOLL_UNARY(ListEnrollmentTokens, ListEnrollmentTokensRequest, ListEnrollmentTokensResponse,
+                 parts_.enrollment.List(who, asked))
+  PLIMSOLL_UNARY(RevokeEnrollmentToken, RevokeEnrollmentTokenRequest, EnrollmentToken,
+                 parts_.enrollment.Revoke(who, asked))
+  PLIMSOLL_UNARY(RevokeHost, RevokeHostRequest, RevokeHostResponse,
+                 parts_.enrollment.RevokeHost(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
+#undef PLIMSOLL_UNARY
+
+}  // namespace
+
+struct ApiServices::Services {
+  explicit Services(const ApiParts& p)
+      : parts(p),
+        hosts(parts),
+        baselines(parts),
+        findings(parts),
+        summaries(parts),
+        scans(parts),
+        enrollment(parts) {}
+  const ApiParts parts;
+  HostRpc hosts;
+  BaselineRpc baselines;
+  FindingRpc findings;
+  SummaryRpc summaries;
+  ScanRpc scans;
+  EnrollmentRpc enrollment;
+};
+
+ApiServices::ApiServices(const ApiParts& parts) : services_(std::make_unique<Services>(parts)) {}
+ApiServices::~ApiServices() = default;
+
+void ApiServices::Register(grpc::ServerBuilder& builder) {
+  builder.RegisterService(&services_->hosts);
+  builder.RegisterService(&services_->baselines);
+  builder.RegisterService(&services_->findings);
+  builder.RegisterService(&services_->summaries);
+  builder.RegisterService(&services_->scans);
+  builder.RegisterService(&services_->enrollment);
+}
+
+void ApiServices::Drain() { services_->scans.Drain(); }
+
+}  // namespace plimsoll::rpc
