@@ -2,13 +2,13 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "collector/host/dbus_systemd.h"
 #include "collector/host/files_name_service.h"
 #include "collector/host/libaudit_netlink.h"
 #include "collector/host/posix_file_system.h"
 #include "collector/host/posix_name_service.h"
+#include "collector/host/process_file_system.h"
 #include "collector/host/unix_docker_client.h"
 
 namespace plimsoll::host {
@@ -31,7 +31,7 @@ RealEnv::RealEnv(RealEnvOptions options, const support::Clock& clock) {
   systemd.host_root = prefix;
   systemd_ = std::make_unique<DbusSystemd>(std::move(systemd));
   const auto files_of_process = [prefix](int64_t pid) -> std::unique_ptr<FileSystem> {
-    return std::make_unique<PosixFileSystem>(absl::StrCat(prefix, "/proc/", pid, "/root"));
+    return std::make_unique<ProcessFileSystem>(prefix, pid);
   };
   env_ = std::make_unique<HostEnv>(
       HostEnv{*docker_, *files_, files_of_process, *audit_, *names_, *systemd_, clock});
