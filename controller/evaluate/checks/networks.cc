@@ -14,6 +14,8 @@ using v1::Network;
 using v1::SourceOutcome;
 using v1::Verdict;
 
+constexpr char kInspect[] = "/networks/{id} Containers";
+constexpr char kSettings[] = "inspect NetworkSettings.Networks";
 constexpr char kNotOnBridge[] = "no attachment to the default bridge network";
 
 Outcome OnBridge(const Network& bridge, const char* source) {
@@ -32,20 +34,25 @@ bool NamesNetwork(const Container& container, const Network& bridge) {
   return false;
 }
 
-// Containers that the bridge's inspect shows as attached. Ids are sorted.
-void JudgeAttached(const Context& context, const Network& bridge, const ScopeFilter& filter,
-                   Judge& judge) {
+// True when the loop over containers speaks for this one.
+bool JudgedAlone(const v1::ContainersFacts& facts, const ScopeFilter& filter,
+                 const Container& container) {
+  const bool listed = facts.outcome().state() == SourceOutcome::OK ||
+                      facts.outcome().state() == SourceOutcome::TRUNCATED;
+  return listed && filter.InStates(container) && container.outcome().state() == SourceOutcome::OK;
+}
+
+// What the bridge's inspect shows as attached, and the loop over containers did not judge.
+void JudgeOthers(const Context& context, const Network& bridge, const ScopeFilter& filter,
+                 Judge& judge) {
   for (const std::string& id : bridge.container_ids()) {
     const Container* container = context.index.Container(id);
     if (container == nullptr) {
       const std::string name(ShortId(id));
-      Report(ObjectRef{.name = name, .id = id}, OnBridge(bridge, "/networks/{id} Containers"),
-             judge);
-    } else if (filter.Exempt(*container)) {
-      judge.Exempt();
-      judge.Note("exempt", ObjectName(*container));
-    } else {
-      Report(*container, OnBridge(bridge, "/networks/{id} Containers"), judge);
+      Report(ObjectRef{.name = name, .id = id}, OnBridge(bridge, kInspect), judge);
+    } else if (!JudgedAlone(context.facts.containers(), filter, *container) &&
+               !filter.Exempt(*container)) {
+      Report(*container, OnBridge(bridge, kInspect), judge);
     }
   }
 }
@@ -59,18 +66,15 @@ void JudgeDefaultBridgeUnused(const Context& context, const v1::Check& check, Ju
     judge.Decide(Verdict::PASS, "", "this engine has no default bridge network");
     return;
   }
-  const bool inspected = bridge->inspect_outcome().state() == SourceOutcome::OK;
-  if (!inspected) judge.UnknownFrom(Source::kNetworks, bridge->inspect_outcome());
+  const bool inspected = !judge.UnknownFrom(Source::kNetworks, bridge->inspect_outcome());
   const auto& ids = bridge->container_ids();
-  if (inspected) JudgeAttached(context, *bridge, ScopeFilter(args.scope(), context), judge);
   ForEachContainer(context, args.scope(), judge, [&](const Container& c) {
     if (inspected && std::find(ids.begin(), ids.end(), c.id()) != ids.end()) {
-      // Reported above.
-      return OutOfScope();
+      return OnBridge(*bridge, kInspect);
     }
-    return NamesNetwork(c, *bridge) ? OnBridge(*bridge, "inspect NetworkSettings.Networks")
-                                    : Pass();
+    return NamesNetwork(c, *bridge) ? OnBridge(*bridge, kSettings) : Pass();
   });
+  if (inspected) JudgeOthers(context, *bridge, ScopeFilter(args.scope(), context), judge);
   judge.Decide(Verdict::PASS, "", "nothing is attached to the default bridge network");
 }
 
