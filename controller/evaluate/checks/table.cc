@@ -13,7 +13,10 @@ using Table = std::array<const CheckEntry*, kSlots>;
 
 Table BuildTable() {
   Table table{};
-  const absl::Span<const CheckEntry> families[] = {};
+  const absl::Span<const CheckEntry> families[] = {
+      FileChecks(),   AuditChecks(),   PartitionChecks(), DaemonChecks(), EngineChecks(),
+      AccessChecks(), ManualChecks(),  ContainerChecks(), MountChecks(),  NamespaceChecks(),
+      ImageChecks(),  NetworkChecks(), SwarmChecks()};
   for (const auto& family : families) {
     for (const CheckEntry& entry : family) table[static_cast<size_t>(entry.kind)] = &entry;
   }
