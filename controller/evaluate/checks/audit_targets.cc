@@ -51,9 +51,7 @@ void AddPath(const Context& context, absl::string_view path, AuditTargets& targe
 
 // A program that runs: that it cannot be found is no evidence that it is not there.
 void AddRunning(const Context& context, const std::string& path, AuditTargets& targets) {
-  FileTarget file = PathTarget(context, path);
-  file.required = true;
-  AddFile(std::move(file), targets);
+  AddFile(SettingTarget(context, path), targets);
 }
 
 void AddDaemonExecutable(const Context& context, Judge& judge, AuditTargets& targets) {

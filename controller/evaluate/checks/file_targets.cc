@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "controller/evaluate/checks/effective_settings.h"
 
 namespace plimsoll::evaluate {
@@ -39,21 +40,6 @@ absl::string_view TlsFileName(FileSubject::TlsFile which) {
     default:
       return "ca.pem";
   }
-}
-
-// A path of a setting, which may be relative to the process's working directory.
-FileTarget SettingTarget(const Context& context, absl::string_view value) {
-  FileTarget target = PathTarget(context, value);
-  target.required = true;
-  target.engine_owned = true;
-  if (target.file != nullptr || absl::StartsWith(value, "/")) return target;
-  const std::string& directory = context.facts.daemon().working_directory();
-  if (directory.empty()) return target;
-  FileTarget joined =
-      PathTarget(context, absl::StrCat(absl::StripSuffix(directory, "/"), "/", value));
-  joined.required = true;
-  joined.engine_owned = true;
-  return joined;
 }
 
 // TLS is on, but no setting names the file: the engine tries a directory of its user.
@@ -140,6 +126,17 @@ FileTarget PathTarget(const Context& context, absl::string_view path) {
   return {.path = std::string(path), .file = context.index.File(path)};
 }
 
+FileTarget SettingTarget(const Context& context, absl::string_view value) {
+  FileTarget target = PathTarget(context, value);
+  const std::string& directory = context.facts.daemon().working_directory();
+  if (target.file == nullptr && !absl::StartsWith(value, "/") && !directory.empty()) {
+    target = PathTarget(context, absl::StrCat(absl::StripSuffix(directory, "/"), "/", value));
+  }
+  target.required = true;
+  target.engine_owned = true;
+  return target;
+}
+
 void ResolveUnit(const Context& context, absl::string_view name, FileSubject::DropIns dropins,
                  Judge& judge, std::vector<FileTarget>& targets) {
   if (judge.UnknownFrom(Source::kUnits, context.facts.units().outcome())) return;
@@ -203,9 +200,8 @@ void ResolveDaemonConfig(const Context& context, Judge& judge, std::vector<FileT
                  "the collector does not say which daemon.json is in use");
     return;
   }
-  FileTarget target = PathTarget(context, config.path());
+  FileTarget target = SettingTarget(context, config.path());
   target.required = config.path_is_explicit();
-  target.engine_owned = true;
   const v1::FileFact* unused = context.index.File(kDefaultConfig);
   if (config.path() != kDefaultConfig && unused != nullptr && unused != target.file &&
       unused->outcome().state() == SourceOutcome::OK) {

@@ -60,6 +60,9 @@ void AddNotes(const FileTarget& target, v1::Finding* finding);
 // --- Resolving. Each appends targets, or tells the judge why there is none. ---------------------
 
 FileTarget PathTarget(const Context& context, absl::string_view path);
+// A path that the daemon is told, by a setting or an API field: required, and relative to the
+// working directory of its process.
+FileTarget SettingTarget(const Context& context, absl::string_view value);
 // The unit's fragment; with ENFORCE each drop-in too, else they become a note.
 void ResolveUnit(const Context& context, absl::string_view unit, v1::FileSubject::DropIns dropins,
                  Judge& judge, std::vector<FileTarget>& targets);

@@ -267,6 +267,12 @@ const RuleCases kRunc(
                "outcome { state: OK } device: '8:1' } }",
       .status = Verdict::FAIL,
       .findings = 1},
+     {.name = "a relative path",
+      .clear = {"audit.persisted_rules"},
+      .facts = "daemon { working_directory: '/srv' } engine { default_runtime_path: 'bin/crun' } "
+               "files { files { path: '/srv/bin/crun' outcome { state: OK } device: '8:1' } }",
+      .status = Verdict::FAIL,
+      .findings = 1},
      {.name = "a runtime that was not looked at",
       .facts = "engine { default_runtime_path: '/opt/crun' }",
       .status = Verdict::UNKNOWN,
