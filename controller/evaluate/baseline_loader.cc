@@ -109,7 +109,7 @@ class Validator {
             "expected one of: host, daemon, image, container, swarm");
     Require(place + ".description", !rule.description().empty(), "expected a description");
     Require(place + ".remediation", !rule.remediation().empty(), "expected a remediation");
-    if (!rule.has_check()) {
+    if (!rule.has_check() && rule.alias_of().empty()) {
       Problem(place + ".check", "expected exactly one check with its arguments");
     } else if (rule.check().kind_case() != v1::Check::KIND_NOT_SET &&
                FindCheck(rule.check().kind_case()) == nullptr) {

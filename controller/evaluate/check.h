@@ -94,8 +94,8 @@ struct ObjectRef {
 
 // What was seen against what is asked. Views are copied when added.
 struct Evidence {
-  absl::string_view observed;
-  absl::string_view expected;
+  absl::string_view observed = {};
+  absl::string_view expected = {};
   // Code; empty for a plain violation.
   absl::string_view reason = {};
   // API field or path the evidence came from.

@@ -1,5 +1,6 @@
 #include "controller/evaluate/yaml_decode.h"
 
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -102,7 +103,9 @@ class Decoder {
 
  private:
   int Line(const YAML::Node& node) const {
-    return default_line_ > 0 ? default_line_ : std::max(node.Mark().line, 0) + 1;
+    if (default_line_ > 0) return default_line_;
+    // Nothing has no place of its own in the document.
+    return node.IsNull() ? key_line_ : std::max(node.Mark().line, 0) + 1;
   }
 
   void Expected(const YAML::Node& node, const std::string& place, absl::string_view what) {
@@ -123,6 +126,7 @@ class Decoder {
       Problem(Line(key), absl::StrCat(place, ": a key must be text, got ", KindOf(key)));
       return;
     }
+    key_line_ = Line(key);
     const std::string& name = key.Scalar();
     const FieldDescriptor* field = type.FindFieldByName(name);
     if (field == nullptr) {
@@ -314,6 +318,8 @@ class Decoder {
   YamlDecoding& result_;
   // While defaults are filled in: the line of the message they belong to. Else 0.
   int default_line_ = 0;
+  // Of the last key seen.
+  int key_line_ = 1;
 };
 
 }  // namespace
@@ -337,6 +343,8 @@ YamlDecoding DecodeYaml(absl::string_view yaml, absl::string_view file_name, Mes
       return result;
     }
     decoder.DecodeMessage(YAML::Load(text), "", out);
+  } catch (const YAML::DeepRecursion&) {
+    decoder.Problem(1, absl::StrCat("nested deeper than ", kMaxYamlDepth));
   } catch (const YAML::Exception& e) {
     decoder.Problem(std::max(e.mark.line, 0) + 1, absl::StrCat("not YAML: ", e.msg));
   }
