@@ -77,7 +77,8 @@ struct Coverage {
   CoverageHints hints;
 };
 
-// Walks `rules` in order, first match wins.
+// Walks `rules` in the kernel's order; for each kind of access the first rule that matches wins.
+// Says nothing of whether audit is switched on. `rules` must outlive the result.
 Coverage CoveredBy(const google::protobuf::RepeatedPtrField<v1::AuditRule>& rules,
                    const CoverageTarget& target, const CoverageOptions& options);
 

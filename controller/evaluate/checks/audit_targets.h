@@ -15,7 +15,9 @@ namespace plimsoll::evaluate {
 
 // One file or directory that must be audited.
 struct AuditTarget {
+  // How it is named, and its metadata where the collector has any.
   FileTarget file;
+  // kAbsent targets stay in the list, so that "nothing of it exists" can be told.
   Presence presence = Presence::kUnknown;
   // Valid when present. Links resolved; "major:minor", empty when not known.
   std::string canonical_path = {};
@@ -36,6 +38,8 @@ struct AuditTargets {
 AuditTargets ResolveAuditTargets(const Context& context, const v1::AuditWatchArgs& args,
                                  Judge& judge);
 
+// Paths to stat and units to resolve for these arguments. Programs that only the host can name (the
+// daemon's executable, another runtime) are the collector's to find.
 void PlanAuditTargets(const v1::AuditWatchArgs& args, v1::CollectionPlan& plan);
 
 }  // namespace plimsoll::evaluate

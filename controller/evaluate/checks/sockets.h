@@ -13,7 +13,8 @@ namespace plimsoll::evaluate {
 
 // Note code: a socket file that no endpoint of the engine names.
 inline constexpr char kStaleSocket[] = "stale_socket";
-// Reason codes.
+// Reason codes: the path leads to something else, the access list lets others write, and the engine
+// is told to use a group that the rule does not list.
 inline constexpr char kNotASocket[] = "not_a_socket";
 inline constexpr char kAclGrantsWrite[] = "acl_grants_write";
 inline constexpr char kGroupNotAllowed[] = "group_not_allowed";
