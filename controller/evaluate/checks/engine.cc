@@ -65,9 +65,12 @@ struct VersionDemand {
 
 VersionDemand DemandOn(const VersionNumber& version, const v1::EngineVersionArgs& args) {
   VersionDemand demand{.minimum = args.minimum()};
-  const auto entry = args.branch_minimum().find(version.branch());
-  if (entry != args.branch_minimum().end()) demand.minimum = entry->second;
-  demand.end_of_life = Contains(args.end_of_life(), version.branch());
+  for (const auto& [branch, minimum] : args.branch_minimum()) {
+    if (version.is_of_branch(branch)) demand.minimum = minimum;
+  }
+  for (const std::string& branch : args.end_of_life()) {
+    demand.end_of_life |= version.is_of_branch(branch);
+  }
   return demand;
 }
 
@@ -105,9 +108,9 @@ void CheckEngineVersion(const Context& context, const Check& check, Judge& judge
   }
   const VersionDemand demand = DemandOn(*version, args);
   if (demand.end_of_life) {
-    const std::string expected = absl::StrCat("a branch other than ", version->branch());
     JudgeOldVersion(args, *version,
-                    {.observed = text, .expected = expected, .source = kVersionSource}, judge);
+                    {.observed = text, .expected = "a maintained branch", .source = kVersionSource},
+                    judge);
     return;
   }
   if (demand.minimum.empty()) {

@@ -1,12 +1,10 @@
 #include "controller/evaluate/checks/version_number.h"
 
-#include <algorithm>
 #include <tuple>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
 namespace plimsoll::evaluate {
@@ -58,7 +56,10 @@ bool VersionNumber::is_development() const {
   return absl::StrContains(lower, "dev") || absl::StrContains(lower, "master");
 }
 
-std::string VersionNumber::branch() const { return absl::StrCat(major, ".", minor); }
+bool VersionNumber::is_of_branch(absl::string_view branch) const {
+  const std::optional<VersionNumber> other = ParseVersion(branch);
+  return other.has_value() && other->major == major && other->minor == minor;
+}
 
 std::strong_ordering VersionNumber::operator<=>(const VersionNumber& other) const {
   return Order(*this) <=> Order(other);

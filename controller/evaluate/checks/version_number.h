@@ -24,8 +24,8 @@ struct VersionNumber {
   bool is_vendor_build() const;
   // Built from a development branch ("-dev", "-master..."); its number says nothing.
   bool is_development() const;
-  // "20.10": how parameters name a branch.
-  std::string branch() const;
+  // True when `branch` names this version's MAJOR.MINOR: "20.10", "19.03".
+  bool is_of_branch(absl::string_view branch) const;
 
   std::strong_ordering operator<=>(const VersionNumber& other) const;
   bool operator==(const VersionNumber& other) const;

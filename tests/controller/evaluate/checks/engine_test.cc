@@ -1,0 +1,191 @@
+// Rules on the engine itself: inventory, version, storage driver, registries.
+#include "tests/controller/evaluate/case_runner.h"
+#include "tests/controller/evaluate/checks/recorded_hosts.h"
+
+namespace plimsoll::evaluate {
+namespace {
+
+using v1::Verdict;
+
+std::string Version(const std::string& version) {
+  return absl::StrCat("engine { version: '", version, "' }");
+}
+
+const RuleCases kInventory(
+    {"azure-docker/0.0"},
+    {{.name = "read", .status = Verdict::PASS, .findings = 1, .observed = "24.0.7"},
+     {.name = "counts come from the listing",
+      .facts = "engine { container_count: 77 }",
+      .status = Verdict::PASS,
+      .observed = "4 containers (3 running), 2 images"},
+     {.name = "version unread",
+      .facts = "engine { outcome { state: UNAVAILABLE } }",
+      .reason = "engine_unreachable"},
+     {.name = "info refused",
+      .facts = "engine { info_outcome { state: PERMISSION_DENIED } }",
+      .reason = "engine_denied"},
+     {.name = "nothing collected", .base = Base::kEmpty, .reason = "not_collected"}});
+
+const RuleCases kVersion(
+    {"azure-docker/1.03", "edge-docker/2.01"},
+    {{.name = "nobody said what is current", .status = Verdict::MANUAL},
+     {.name = "any old version does not pass by itself",
+      .facts = Version("17.03.2-ce"),
+      .status = Verdict::MANUAL},
+     {.name = "at the minimum", .args = "minimum: '24.0.7'", .status = Verdict::PASS},
+     {.name = "numbers, not text",
+      .facts = Version("24.0.10"),
+      .args = "minimum: 'v24.0.9'",
+      .status = Verdict::PASS},
+     {.name = "below the minimum",
+      .args = "minimum: '24.0.8'",
+      .status = Verdict::FAIL,
+      .reason = "",
+      .findings = 1,
+      .observed = "24.0.7"},
+     {.name = "a candidate is not the release",
+      .facts = Version("25.0.0-rc.1"),
+      .args = "minimum: '25.0.0'",
+      .status = Verdict::FAIL},
+     {.name = "-ce is no vendor build",
+      .facts = Version("19.03.15-ce"),
+      .args = "minimum: '20.10'",
+      .status = Verdict::FAIL},
+     {.name = "branch entry stands in for the minimum",
+      .facts = Version("20.10.25"),
+      .args = "minimum: '24.0' branch_minimum { key: '20.10' value: '20.10.25' }",
+      .status = Verdict::PASS},
+     {.name = "below its branch entry",
+      .facts = Version("20.10.24"),
+      .args = "branch_minimum { key: '20.10' value: '20.10.25' }",
+      .status = Verdict::FAIL},
+     {.name = "another branch's entry",
+      .args = "branch_minimum { key: '20.10' value: '20.10.25' }",
+      .status = Verdict::MANUAL},
+     {.name = "end of life",
+      .facts = Version("19.03.15"),
+      .args = "end_of_life: '19.03' minimum: '18.09'",
+      .status = Verdict::FAIL},
+     {.name = "vendor build below",
+      .facts = Version("20.10.24+dfsg1"),
+      .args = "minimum: '24.0'",
+      .status = Verdict::MANUAL,
+      .note = "vendor_build"},
+     {.name = "vendor build refused",
+      .facts = Version("20.10.24+dfsg1"),
+      .args = "minimum: '24.0' accept_vendor_builds: 'no'",
+      .status = Verdict::FAIL},
+     {.name = "vendor build accepted",
+      .facts = Version("24.0.5~ubuntu1"),
+      .args = "minimum: '24.0.7' accept_vendor_builds: 'yes'",
+      .status = Verdict::PASS},
+     {.name = "vendor build new enough",
+      .facts = Version("20.10.24+dfsg1"),
+      .args = "minimum: '20.10.24'",
+      .status = Verdict::PASS},
+     {.name = "development build",
+      .facts = Version("dev"),
+      .args = "minimum: '24.0'",
+      .status = Verdict::MANUAL},
+     {.name = "no version", .facts = Version("enterprise"), .reason = "parse_error"},
+     {.name = "empty version", .clear = {"engine.version"}, .reason = "parse_error"},
+     {.name = "unreachable",
+      .facts = "engine { outcome { state: UNAVAILABLE } }",
+      .reason = "engine_unreachable"},
+     {.name = "timed out",
+      .facts = "engine { outcome { state: TIMED_OUT } }",
+      .reason = "timed_out"}});
+
+const RuleCases kRegistries(
+    {"azure-docker/2.04", "edge-docker/6.01"},
+    {{.name = "the engine's own loopback entry", .status = Verdict::PASS, .reason = ""},
+     {.name = "stock", .clear = kSections, .facts = Stock().Facts(), .status = Verdict::PASS},
+     {.name = "newer engines add ::1",
+      .facts = "engine { registry { insecure_cidrs: '127.0.0.0/8' insecure_cidrs: '::1/128' } }",
+      .status = Verdict::PASS},
+     {.name = "bad-flags",
+      .clear = kSections,
+      .facts = BadFlags().Facts(),
+      .status = Verdict::FAIL,
+      .findings = 2},
+     {.name = "bad-json: a name is in IndexConfigs only",
+      .clear = kSections,
+      .facts = BadJson().Facts(),
+      .status = Verdict::FAIL,
+      .findings = 1},
+     {.name = "explicit localhost",
+      .facts = "engine { registry { indexes { name: 'localhost:5000' } } }",
+      .status = Verdict::FAIL},
+     {.name = "explicit localhost, allowed",
+      .facts = "engine { registry { indexes { name: 'localhost:5000' } } }",
+      .args = "allowed: 'localhost:5000'",
+      .status = Verdict::PASS},
+     {.name = "everything",
+      .facts = "engine { registry { insecure_cidrs: '0.0.0.0/0' } }",
+      .args = "allowed: '10.0.0.0/8'",
+      .status = Verdict::FAIL,
+      .findings = 1},
+     {.name = "not sent", .clear = {"engine.registry"}, .reason = "not_collected"},
+     {.name = "info refused",
+      .facts = "engine { info_outcome { state: PERMISSION_DENIED } }",
+      .reason = "engine_denied"}});
+
+const RuleCases kStorage(
+    {"azure-docker/2.05"},
+    {{.name = "overlay2", .status = Verdict::PASS, .observed = "overlay2"},
+     {.name = "containerd store",
+      .facts = "engine { storage_driver: 'overlayfs' }",
+      .status = Verdict::PASS},
+     {.name = "aufs",
+      .facts = "engine { storage_driver: 'aufs' }",
+      .status = Verdict::FAIL,
+      .findings = 1},
+     {.name = "not sent", .clear = {"engine.storage_driver"}, .reason = "not_collected"},
+     {.name = "unreachable",
+      .facts = "engine { info_outcome { state: UNAVAILABLE } }",
+      .reason = "engine_unreachable"}});
+
+const RuleCases kLegacyRegistry(
+    {"edge-docker/6.02"},
+    {{.name = "gone from the engine", .status = Verdict::PASS, .observed = "24.0.7"},
+     {.name = "17.12 is the first without it",
+      .clear = kSections,
+      .facts = With(Stock(), [](Recorded& h) { h.version = "17.12.0-ce"; }),
+      .status = Verdict::PASS},
+     {.name = "obeying an old recommendation breaks the host",
+      .clear = kSections,
+      .facts = With(Stock(), [](Recorded& h) { h.file = "disable_legacy_registry: true"; }),
+      .status = Verdict::PASS,
+      .note = "edited_after_start"},
+     {.name = "17.06 disables it by default",
+      .clear = kSections,
+      .facts = With(Stock(), [](Recorded& h) { h.version = "17.06.2-ce"; }),
+      .status = Verdict::PASS},
+     {.name = "1.13 does not",
+      .clear = kSections,
+      .facts = With(Stock(), [](Recorded& h) { h.version = "1.13.1"; }),
+      .status = Verdict::FAIL},
+     {.name = "1.13 by flag",
+      .clear = kSections,
+      .facts = With(Stock(),
+                    [](Recorded& h) {
+                      h.version = "1.13.1";
+                      h.flags = "disable_legacy_registry: true";
+                    }),
+      .status = Verdict::PASS},
+     {.name = "17.09 switched on again",
+      .clear = kSections,
+      .facts = With(Stock(),
+                    [](Recorded& h) {
+                      h.version = "17.09.1-ce";
+                      h.file = "disable_legacy_registry: false";
+                    }),
+      .status = Verdict::FAIL},
+     {.name = "old engine, command line unread",
+      .facts = "engine { version: '1.13.1' } daemon { command_line { outcome { "
+               "state: PERMISSION_DENIED } } }",
+      .reason = "permission_denied"},
+     {.name = "no version", .clear = {"engine.version"}, .reason = "parse_error"}});
+
+}  // namespace
+}  // namespace plimsoll::evaluate
