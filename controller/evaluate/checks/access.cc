@@ -191,7 +191,7 @@ void CheckTlsClientAuthentication(const Context& context, const Check& check, Ju
 }
 
 void CheckDaemonEndpoints(const Context& context, const Check& check, Judge& judge) {
-  constexpr char kExpected[] = "the default socket only";
+  static constexpr char kExpected[] = "the default socket only";
   const StringField& accepted = check.daemon_endpoints().accepted_endpoints();
   const Endpoints endpoints = FindEndpoints(context);
   FailUnverified(context, endpoints, false, judge);

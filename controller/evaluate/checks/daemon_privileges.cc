@@ -52,7 +52,7 @@ void CheckDaemonNoNewPrivileges(const Context& context, const v1::Check&, Judge&
                  absl::StrCat("\"", engine.version(), "\" is no version number"));
     return;
   }
-  constexpr char kExpected[] = "no-new-privileges=true";
+  static constexpr char kExpected[] = "no-new-privileges=true";
   if (!*mirrored) {
     const Evidence evidence{.observed = configured.value ? kExpected : "no-new-privileges=false",
                             .expected = kExpected};

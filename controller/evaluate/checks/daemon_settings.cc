@@ -127,7 +127,7 @@ void CheckStorageBaseSize(const Context& context, const Check& check, Judge& jud
       if (absl::ConsumePrefix(&value, "dm.basesize=")) size = std::string(value);
     }
   }
-  constexpr char kExpected[] = "no dm.basesize";
+  static constexpr char kExpected[] = "no dm.basesize";
   const std::string written = absl::StrCat("dm.basesize=", size);
   const bool accepted = size.empty() || Contains(check.storage_base_size().accept(), size);
   if (!accepted) {

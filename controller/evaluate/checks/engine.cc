@@ -138,7 +138,7 @@ void CheckEngineVersion(const Context& context, const Check& check, Judge& judge
 // -----------------------------------------------------------------------
 
 void CheckStorageDriver(const Context& context, const Check& check, Judge& judge) {
-  constexpr char kSource[] = "/info Driver";
+  static constexpr char kSource[] = "/info Driver";
   const StringField& forbidden = check.storage_driver().forbidden();
   const std::string& driver = context.facts.engine().storage_driver();
   const std::string expected =
@@ -154,7 +154,7 @@ void CheckStorageDriver(const Context& context, const Check& check, Judge& judge
 }
 
 void CheckInsecureRegistries(const Context& context, const Check& check, Judge& judge) {
-  constexpr char kExpected[] = "no insecure registry";
+  static constexpr char kExpected[] = "no insecure registry";
   // The engine adds these itself.
   constexpr absl::string_view kOwnNetworks[] = {"127.0.0.0/8", "::1/128"};
   if (!context.facts.engine().has_registry()) {
@@ -189,7 +189,7 @@ void CheckInsecureRegistries(const Context& context, const Check& check, Judge& 
 }
 
 void CheckLegacyRegistry(const Context& context, const Check&, Judge& judge) {
-  constexpr char kExpected[] = "no legacy registry protocol";
+  static constexpr char kExpected[] = "no legacy registry protocol";
   const std::string& version = context.facts.engine().version();
   const std::optional<bool> removed = VersionAtLeast(version, 17, 12);
   if (!removed.has_value()) {

@@ -9,7 +9,7 @@ using v1::Check;
 using v1::Verdict;
 
 void CheckCertificatesGuarded(const Context& context, const Check&, Judge& judge) {
-  constexpr char kExpected[] = "certificates and keys are guarded from leaking";
+  static constexpr char kExpected[] = "certificates and keys are guarded from leaking";
   const TlsState tls = FindTls(context);
   if (tls.on || tls.has_explicit_path) {
     judge.Manual(DaemonObject(),

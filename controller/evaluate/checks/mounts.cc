@@ -248,7 +248,7 @@ void JudgeSocketMount(const Context& context, const Sockets& sockets, const Moun
 }
 
 void JudgeEngineSocket(const Context& context, const Check& check, Judge& judge) {
-  constexpr char kExpected[] = "no socket of the engine, nor a directory that holds one";
+  static constexpr char kExpected[] = "no socket of the engine, nor a directory that holds one";
   const auto& args = check.container_engine_socket_not_mounted();
   const Sockets sockets = FindSockets(context, args.include_containerd());
   ForEachContainer(context, args.scope(), judge, [&](const Container& c) {

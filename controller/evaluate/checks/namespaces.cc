@@ -132,8 +132,8 @@ bool HasIdentityMap(const Container& c) {
 }
 
 void JudgeUsernsNotHost(const Context& context, const v1::Check& check, Judge& judge) {
-  constexpr char kExpected[] = "no request for the host's user namespace";
-  constexpr char kSource[] = "inspect HostConfig.UsernsMode";
+  static constexpr char kExpected[] = "no request for the host's user namespace";
+  static constexpr char kSource[] = "inspect HostConfig.UsernsMode";
   const auto& args = check.container_userns_not_host();
   const SourceOutcome& info = OutcomeOf(context.facts, Source::kEngineInfo);
   if (context.index.SecurityOption("rootless") != nullptr) {

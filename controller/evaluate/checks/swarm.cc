@@ -63,8 +63,8 @@ Bound BoundTo(const v1::ListenersFacts& listeners, uint32_t port) {
 }
 
 void JudgeListenAddress(const Context& context, const v1::Check& check, Judge& judge) {
-  constexpr char kFile[] = "docker-state.json ListenAddr";
-  constexpr char kSockets[] = "/proc/<dockerd>/net/tcp";
+  static constexpr char kFile[] = "docker-state.json ListenAddr";
+  static constexpr char kSockets[] = "/proc/<dockerd>/net/tcp";
   const SwarmFacts& swarm = context.facts.swarm();
   if (swarm.local_node_state() == SwarmFacts::INACTIVE) {
     judge.Decide(Verdict::NOT_APPLICABLE, reason::kSwarmInactive, "this engine is in no swarm");
@@ -121,8 +121,8 @@ void JudgeListenAddress(const Context& context, const v1::Check& check, Judge& j
 }
 
 void JudgeManagersLocked(const Context& context, const v1::Check& check, Judge& judge) {
-  constexpr char kExpected[] = "managers ask for a key when they start (autolock)";
-  constexpr char kSource[] = "/info Swarm.Cluster.Spec.EncryptionConfig";
+  static constexpr char kExpected[] = "managers ask for a key when they start (autolock)";
+  static constexpr char kSource[] = "/info Swarm.Cluster.Spec.EncryptionConfig";
   const SwarmFacts& swarm = context.facts.swarm();
   switch (swarm.local_node_state()) {
     case SwarmFacts::INACTIVE:

@@ -224,8 +224,8 @@ const v1::HostFacts& BaseFacts(Base base) {
     MergeText(Fixture("compliant"), (*all)[Base::kCompliant]);
     (*all)[Base::kNoncompliant] = (*all)[Base::kCompliant];
     for (const char* path :
-         {"engine.authorization_plugins", "daemon.config_file.settings.userns_remap",
-          "daemon.config_file.settings.default_ulimits",
+         {"engine.authorization_plugins", "engine.security_options",
+          "daemon.config_file.settings.userns_remap", "daemon.config_file.settings.default_ulimits",
           "daemon.config_file.settings.authorization_plugins", "containers.containers[*].ulimits",
           "containers.containers[*].pids_limit"}) {
       ClearPath(path, (*all)[Base::kNoncompliant]);
