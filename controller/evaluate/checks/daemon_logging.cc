@@ -124,12 +124,13 @@ void NoteContainers(const Context& context, const std::string& driver, Judge& ju
     }
   }
   if (others.empty()) return;
+  std::sort(others.begin(), others.end());
   judge.Note("container_log_driver_differs",
              absl::StrCat("containers with a driver of their own: ", ShortList(others)));
 }
 
 void JudgeContainers(const Context& context, const v1::RemoteLoggingArgs& args, Judge& judge) {
-  constexpr char kSource[] = "inspect HostConfig.LogConfig.Type";
+  static constexpr char kSource[] = "inspect HostConfig.LogConfig.Type";
   const v1::ContainersFacts& containers = context.facts.containers();
   judge.UnknownFrom(Source::kContainers, containers.outcome());
   for (const v1::Container& container : containers.containers()) {

@@ -54,6 +54,7 @@ void NoteOtherBridges(const Context& context, Judge& judge) {
     }
   }
   if (open.empty()) return;
+  std::sort(open.begin(), open.end());
   judge.Note("user_network_icc", absl::StrCat("user-defined networks that allow traffic between "
                                               "their containers by option: ",
                                               ShortList(open)));

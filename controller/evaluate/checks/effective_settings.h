@@ -134,55 +134,80 @@ using List = Key<const v1::StringList*>;
 using S = v1::Settings;
 
 // --- The closed list, by flag name. Engine defaults belong to the caller. ---
+// Containers on the default bridge may talk to each other.
 inline constexpr Bool kIcc{"icc", "icc", Read<&S::has_icc, &S::icc>};
+// Debug mode; beats any log level.
 inline constexpr Bool kDebug{"debug", "debug", Read<&S::has_debug, &S::debug>};
+// Level of the daemon's own log.
 inline constexpr Text kLogLevel{"log-level", "log-level", Read<&S::has_log_level, &S::log_level>};
+// The daemon programs the firewall; the second for IPv6.
 inline constexpr Bool kIptables{"iptables", "iptables", Read<&S::has_iptables, &S::iptables>};
 inline constexpr Bool kIp6tables{"ip6tables", "ip6tables", Read<&S::has_ip6tables, &S::ip6tables>};
+// Registries used without verified TLS.
 inline constexpr List kInsecureRegistries{
     "insecure-registry", "insecure-registries",
     Read<&S::has_insecure_registries, &S::insecure_registries>};
+// Names of storage options, and the value of dm.basesize.
 inline constexpr List kStorageOpts{"storage-opt", "storage-opts",
                                    Read<&S::has_storage_opts, &S::storage_opts>};
+// Endpoints as written.
 inline constexpr List kHosts{"host", "hosts", Read<&S::has_hosts, &S::hosts>};
+// TLS on TCP endpoints; `tlsverify` with any value switches it on too.
 inline constexpr Bool kTls{"tls", "tls", Read<&S::has_tls, &S::tls>};
 inline constexpr Bool kTlsVerify{"tlsverify", "tlsverify", Read<&S::has_tlsverify, &S::tlsverify>};
+// Paths; a relative one is below the daemon's working directory.
 inline constexpr Text kTlsCaCert{"tlscacert", "tlscacert", Read<&S::has_tlscacert, &S::tlscacert>};
 inline constexpr Text kTlsCert{"tlscert", "tlscert", Read<&S::has_tlscert, &S::tlscert>};
 inline constexpr Text kTlsKey{"tlskey", "tlskey", Read<&S::has_tlskey, &S::tlskey>};
+// Limits for containers that name none.
 inline constexpr Key<const v1::Settings::Ulimits*> kDefaultUlimits{
     "default-ulimit", "default-ulimits", Read<&S::has_default_ulimits, &S::default_ulimits>};
+// User whose subordinate ids containers get; empty is off.
 inline constexpr Text kUsernsRemap{"userns-remap", "userns-remap",
                                    Read<&S::has_userns_remap, &S::userns_remap>};
+// Default of new containers.
 inline constexpr Bool kNoNewPrivileges{"no-new-privileges", "no-new-privileges",
                                        Read<&S::has_no_new_privileges, &S::no_new_privileges>};
+// Plugins asked before each call.
 inline constexpr List kAuthorizationPlugins{
     "authorization-plugin", "authorization-plugins",
     Read<&S::has_authorization_plugins, &S::authorization_plugins>};
+// Default of new containers, and its options without values.
 inline constexpr Text kLogDriver{"log-driver", "log-driver",
                                  Read<&S::has_log_driver, &S::log_driver>};
 inline constexpr Key<const v1::Settings::LogOptions*> kLogOpts{
     "log-opt", "log-opts", Read<&S::has_log_opts, &S::log_opts>};
+// Containers outlive the daemon.
 inline constexpr Bool kLiveRestore{"live-restore", "live-restore",
                                    Read<&S::has_live_restore, &S::live_restore>};
+// A process for each published port.
 inline constexpr Bool kUserlandProxy{"userland-proxy", "userland-proxy",
                                      Read<&S::has_userland_proxy, &S::userland_proxy>};
+// Features without guarantees.
 inline constexpr Bool kExperimental{"experimental", "experimental",
                                     Read<&S::has_experimental, &S::experimental>};
+// Group that owns the default socket.
 inline constexpr Text kGroup{"group", "group", Read<&S::has_group, &S::group>};
+// Name of the bridge to use; "none" for no default bridge.
 inline constexpr Text kBridge{"bridge", "bridge", Read<&S::has_bridge, &S::bridge>};
+// Host address that published ports bind to by default.
 inline constexpr Text kIp{"ip", "ip", Read<&S::has_ip, &S::ip>};
+// Parent of containers' control groups.
 inline constexpr Text kCgroupParent{"cgroup-parent", "cgroup-parent",
                                     Read<&S::has_cgroup_parent, &S::cgroup_parent>};
+// "iptables" or "nftables".
 inline constexpr Text kFirewallBackend{"firewall-backend", "firewall-backend",
                                        Read<&S::has_firewall_backend, &S::firewall_backend>};
+// host:port of metrics and of network diagnostics.
 inline constexpr Text kMetricsAddr{"metrics-addr", "metrics-addr",
                                    Read<&S::has_metrics_addr, &S::metrics_addr>};
 inline constexpr Key<int64_t> kNetworkDiagnosticPort{
     "network-diagnostic-port", "network-diagnostic-port",
     Read<&S::has_network_diagnostic_port, &S::network_diagnostic_port>};
+// SELinux labels for containers.
 inline constexpr Bool kSelinuxEnabled{"selinux-enabled", "selinux-enabled",
                                       Read<&S::has_selinux_enabled, &S::selinux_enabled>};
+// Gone since 17.12, which refuses to start with it.
 inline constexpr Bool kDisableLegacyRegistry{
     "disable-legacy-registry", "disable-legacy-registry",
     Read<&S::has_disable_legacy_registry, &S::disable_legacy_registry>};

@@ -121,6 +121,7 @@ void AddActivated(const Context& context, Endpoints& endpoints) {
 void AddHost(const Context& context, absl::string_view host, absl::string_view source,
              Endpoints& endpoints) {
   const bool tls_on = endpoints.tls.on;
+  endpoints.rests_on_tls |= host.empty();
   if (absl::ConsumePrefix(&host, "unix://")) {
     endpoints.list.push_back(UnixEndpoint(context, host, source));
   } else if (absl::StartsWith(host, "fd://")) {
@@ -190,18 +191,21 @@ Endpoints FindEndpoints(const Context& context) {
   const std::string source = SourceText(endpoints.hosts);
   if (endpoints.hosts.value == nullptr || endpoints.hosts.value->values().empty()) {
     AddHost(context, "", source, endpoints);
-    return endpoints;
+  } else {
+    for (const std::string& host : endpoints.hosts.value->values()) {
+      AddHost(context, absl::StripAsciiWhitespace(host), source, endpoints);
+    }
   }
-  for (const std::string& host : endpoints.hosts.value->values()) {
-    AddHost(context, absl::StripAsciiWhitespace(host), source, endpoints);
-  }
+  endpoints.rests_on_tls |= endpoints.HasTcp();
   return endpoints;
 }
 
 bool UnknownUnlessKnown(const Endpoints& endpoints, Judge& judge) {
   if (UnknownUnlessKnown(endpoints.hosts, judge)) return true;
-  if (UnknownUnlessKnown(endpoints.tls.tls, judge)) return true;
-  if (UnknownUnlessKnown(endpoints.tls.tlsverify, judge)) return true;
+  if (endpoints.rests_on_tls && (UnknownUnlessKnown(endpoints.tls.tls, judge) ||
+                                 UnknownUnlessKnown(endpoints.tls.tlsverify, judge))) {
+    return true;
+  }
   return endpoints.fd_unread != nullptr &&
          judge.UnknownFrom(endpoints.fd_source, *endpoints.fd_unread);
 }

@@ -55,8 +55,13 @@ struct Endpoints {
   const v1::SourceOutcome* fd_unread = nullptr;
   Source fd_source = Source::kListeners;
 
-  bool known() const { return hosts.known() && tls.known() && fd_unread == nullptr; }
-  bool drifted() const { return hosts.drifted || tls.drifted(); }
+  // Some endpoint is on TCP, or would be if TLS were on: only then does TLS matter.
+  bool rests_on_tls = false;
+
+  bool known() const {
+    return hosts.known() && (tls.known() || !rests_on_tls) && fd_unread == nullptr;
+  }
+  bool drifted() const { return hosts.drifted || (rests_on_tls && tls.drifted()); }
   bool HasTcp() const;
 };
 

@@ -27,15 +27,16 @@ struct Recorded {
   std::string experimental = "false";
   std::string icc = "true";  // Of the default bridge.
   std::string swarm = "INACTIVE";
-  std::string containers = "";   // ContainersFacts beyond the outcome.
-  std::string units = "";        // UnitsFacts beyond the outcome.
-  std::string listeners = "";    // ListenersFacts beyond the outcomes.
-  std::string environment = "";  // DaemonFacts.Environment beyond the outcome.
-  int file_time = 1000;          // daemon.json was written then; the process started at 2000.
+  std::string containers = "";               // ContainersFacts beyond the outcome.
+  std::string units = "";                    // UnitsFacts beyond the outcome.
+  std::string listeners = "";                // ListenersFacts beyond the outcomes.
+  std::string environment = "";              // DaemonFacts.Environment beyond the outcome.
+  std::string file_outcome = "NOT_PRESENT";  // Where `file` is empty.
+  int file_time = 1000;  // daemon.json was written then; the process started at 2000.
 
   std::string Facts() const {
     const std::string config = file.empty()
-                                   ? "outcome { state: NOT_PRESENT }"
+                                   ? absl::StrCat("outcome { state: ", file_outcome, " }")
                                    : absl::StrCat("outcome { state: OK } settings { ", file,
                                                   " } modify_time { seconds: ", file_time, " }");
     return absl::StrCat(
