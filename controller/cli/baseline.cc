@@ -1,0 +1,115 @@
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "controller/cli/baseline_file.h"
+#include "controller/cli/baseline_view.h"
+#include "controller/cli/command.h"
+#include "controller/evaluate/baseline_loader.h"
+#include "plimsoll/v1/baseline_service.pb.h"
+
+namespace plimsoll::cli {
+
+absl::StatusOr<v1::Baseline> BaselineByNameOrFile(const std::string& name) {
+  auto shipped = evaluate::ShippedBaseline(name);
+  if (!absl::IsNotFound(shipped.status())) return shipped;
+  std::ifstream file(name, std::ios::binary);
+  if (!file) {
+    return absl::NotFoundError(
+        absl::StrCat("\"", name, "\" is neither a file that can be read nor a shipped baseline (",
+                     shipped.status().message(), ")"));
+  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  return evaluate::LoadBaseline(text.str(), name);
+}
+
+namespace {
+
+absl::Status List(Session& session) {
+  v1::ListBaselinesResponse all;
+  for (const std::string& id : evaluate::ShippedBaselineIds()) {
+    auto baseline = evaluate::ShippedBaseline(id);
+    if (!baseline.ok()) return baseline.status();
+    *all.add_baselines() = *std::move(baseline);
+  }
+  Table table({"ID", "VERSION", "RULES", "DIGEST", "TITLE"});
+  for (v1::Baseline& baseline : *all.mutable_baselines()) {
+    table.Row({baseline.id(), baseline.version(), absl::StrCat(baseline.rules_size()),
+               baseline.digest().substr(0, 12), baseline.title()});
+    baseline.clear_rules();
+  }
+  if (session.json()) {
+    session.PrintJson(all);
+  } else {
+    table.Print(session.terminal, *session.out);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Show(const std::string& name, const std::string& rule_id, Session& session) {
+  auto baseline = BaselineByNameOrFile(name);
+  if (!baseline.ok()) return baseline.status();
+  if (rule_id.empty()) {
+    if (session.json()) {
+      session.PrintJson(*baseline);
+    } else {
+      PrintRules(*baseline, session.terminal, *session.out);
+    }
+    return absl::OkStatus();
+  }
+  for (const v1::Rule& rule : baseline->rules()) {
+    if (rule.id() != rule_id && rule.slug() != rule_id) continue;
+    if (session.json()) {
+      session.PrintJson(rule);
+    } else {
+      PrintRule(rule, session.terminal, *session.out);
+    }
+    return absl::OkStatus();
+  }
+  return absl::NotFoundError(absl::StrCat(baseline->id(), " has no rule \"", rule_id, "\""));
+}
+
+}  // namespace
+
+void AddBaseline(CLI::App& app, Session& session) {
+  struct Options {
+    std::string name;
+    std::string rule;
+    std::string file;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* baseline =
+      app.add_subcommand("baseline", "Baseline documents, without a server: list, show, validate");
+  baseline->require_subcommand(1);
+  CLI::App* list = baseline->add_subcommand("list", "Baselines that come with this program");
+  AddOutputOption(*list, session);
+  list->final_callback([&session] {
+    if (auto status = List(session); !status.ok()) session.Fail(status);
+  });
+  CLI::App* show = baseline->add_subcommand("show", "The rules of a baseline, or one rule in full");
+  AddOutputOption(*show, session);
+  show->add_option("baseline", options->name, "Shipped id or YAML file")
+      ->required()
+      ->type_name("NAME|FILE");
+  show->add_option("rule", options->rule, "Rule id or slug")->type_name("RULE");
+  show->final_callback([options, &session] {
+    if (auto status = Show(options->name, options->rule, session); !status.ok())
+      session.Fail(status);
+  });
+  CLI::App* validate = baseline->add_subcommand(
+      "validate", "Check a baseline document; every problem with its line");
+  validate->add_option("file", options->file, "YAML file")->required()->type_name("FILE");
+  validate->final_callback([options, &session] {
+    auto loaded = BaselineByNameOrFile(options->file);
+    if (!loaded.ok()) {
+      session.Fail(loaded.status());
+      return;
+    }
+    *session.out << options->file << ": valid, " << loaded->rules_size() << " rules, digest "
+                 << loaded->digest() << "\n";
+  });
+}
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,102 @@
+#include "controller/cli/client.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <yaml-cpp/yaml.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "proto/support/clock.h"
+#include "proto/support/key_files.h"
+
+namespace plimsoll::cli {
+
+std::string CredentialsFile(const Session& session) {
+  if (!session.credentials_file.empty()) return session.credentials_file;
+  if (const char* config = std::getenv("XDG_CONFIG_HOME"); config != nullptr && *config != '\0') {
+    return absl::StrCat(config, "/plimsoll/credentials.yaml");
+  }
+  const char* home = std::getenv("HOME");
+  return absl::StrCat(home == nullptr ? "" : home, "/.config/plimsoll/credentials.yaml");
+}
+
+absl::Status SaveCredentials(const std::string& file, const Credentials& credentials) {
+  const std::string directory = file.substr(0, file.rfind('/'));
+  if (auto status = support::MakePrivateDirectory(directory); !status.ok()) return status;
+  YAML::Emitter yaml;
+  yaml << YAML::BeginMap << YAML::Key << "server" << YAML::Value << credentials.server << YAML::Key
+       << "token" << YAML::Value << credentials.token << YAML::Key << "ca" << YAML::Value
+       << YAML::Literal << credentials.ca_pem << YAML::EndMap;
+  return support::WritePrivateFile(file, absl::StrCat(yaml.c_str(), "\n"));
+}
+
+absl::StatusOr<Credentials> LoadCredentials(const Session& session) {
+  Credentials credentials;
+  const std::string file = CredentialsFile(session);
+  auto text = support::ReadKeyFile(file, true);
+  if (text.ok()) {
+    try {
+      const YAML::Node node = YAML::Load(*text);
+      credentials.server = node["server"].as<std::string>("");
+      credentials.token = node["token"].as<std::string>("");
+      credentials.ca_pem = node["ca"].as<std::string>("");
+    } catch (const YAML::Exception& error) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(file, " is damaged; run `plimsoll login` again"));
+    }
+  } else if (!absl::IsNotFound(text.status())) {
+    return text.status();
+  }
+  if (!session.server.empty()) credentials.server = session.server;
+  if (!session.ca_file.empty()) {
+    auto ca = support::ReadKeyFile(session.ca_file, false);
+    if (!ca.ok()) return ca.status();
+    credentials.ca_pem = *std::move(ca);
+  }
+  if (!session.token_file.empty()) {
+    auto token = support::ReadKeyFile(session.token_file, true);
+    if (!token.ok()) return token.status();
+    credentials.token = std::string(absl::StripAsciiWhitespace(*token));
+  }
+  if (credentials.server.empty() || credentials.token.empty()) {
+    return absl::FailedPreconditionError(
+        "not logged in; run `plimsoll login --server HOST:PORT --ca FILE --token-file FILE`");
+  }
+  return credentials;
+}
+
+Client::Client(Credentials credentials) : credentials_(std::move(credentials)) {
+  grpc::SslCredentialsOptions tls;
+  tls.pem_root_certs = credentials_.ca_pem;
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(256 << 20);
+  channel_ = grpc::CreateCustomChannel(credentials_.server, grpc::SslCredentials(tls), arguments);
+}
+
+void Client::Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
+  context.AddMetadata("authorization", absl::StrCat("Bearer ", credentials_.token));
+  context.set_deadline(absl::ToChronoTime(support::Clock::Real().Now() + timeout));
+}
+
+absl::Status Client::Explain(const grpc::Status& status) const {
+  const absl::Status converted = support::FromGrpc(status);
+  if (!absl::IsUnavailable(converted)) return converted;
+  return absl::UnavailableError(absl::StrCat(
+      "cannot reach the controller at ", credentials_.server, " (", converted.message(),
+      "); is it running, and is --ca its certificate authority?"));
+}
+
+void WithClient(Session& session, const std::function<absl::Status(Client&)>& body) {
+  auto credentials = LoadCredentials(session);
+  if (!credentials.ok()) {
+    session.Fail(credentials.status());
+    return;
+  }
+  Client client(*std::move(credentials));
+  if (auto status = body(client); !status.ok()) session.Fail(status);
+}
+
+}  // namespace plimsoll::cli

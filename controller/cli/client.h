@@ -1,0 +1,67 @@
+// The connection to a controller's API.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "controller/cli/command.h"
+#include "proto/support/grpc_status.h"
+
+namespace plimsoll::cli {
+
+// Where the controller is and who we are there.
+struct Credentials {
+  std::string server;
+  std::string ca_pem;
+  std::string token;
+};
+
+// ~/.config/plimsoll/credentials.yaml, or what --credentials says.
+std::string CredentialsFile(const Session& session);
+// Written whole, 0600.
+absl::Status SaveCredentials(const std::string& file, const Credentials& credentials);
+// What was saved, with the session's overrides. FAILED_PRECONDITION: not logged in; says what to
+// run.
+absl::StatusOr<Credentials> LoadCredentials(const Session& session);
+
+// Blocking calls with the token attached. Not thread-safe.
+class Client {
+ public:
+  explicit Client(Credentials credentials);
+
+  // Calls `method` of `Stub` (e.g. &v1::HostService::Stub::GetHost). Errors are the API's;
+  // UNAVAILABLE names the server and what may be wrong.
+  template <class Stub, class Request, class Response>
+  absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                             Response*),
+                                std::unique_ptr<Stub> stub, const Request& request,
+                                absl::Duration timeout = absl::Seconds(60)) {
+    grpc::ClientContext context;
+    Prepare(context, timeout);
+    Response response;
+    const absl::Status status = Explain((stub.get()->*method)(&context, request, &response));
+    if (!status.ok()) return status;
+    return response;
+  }
+
+  std::shared_ptr<grpc::Channel> channel() const { return channel_; }
+  // Token and deadline of one call.
+  void Prepare(grpc::ClientContext& context, absl::Duration timeout) const;
+  absl::Status Explain(const grpc::Status& status) const;
+
+ private:
+  const Credentials credentials_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+// Loads the credentials, connects, runs `body`, and reports its error through `session`.
+void WithClient(Session& session, const std::function<absl::Status(Client&)>& body);
+
+}  // namespace plimsoll::cli

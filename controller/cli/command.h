@@ -1,0 +1,74 @@
+// What every command of `plimsoll` shares.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <CLI/CLI.hpp>
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "controller/cli/terminal.h"
+
+namespace plimsoll::cli {
+
+// Exit statuses, stable: scripts rely on them.
+enum Exit {
+  kDone = 0,
+  // The answer is "not compliant", where a judgement was asked for.
+  kNotCompliant = 1,
+  kUsage = 2,
+  // Could not reach, or not allowed.
+  kFailed = 3,
+};
+
+// Options before the command, and where output goes. One for the whole run; not thread-safe.
+struct Session {
+  // Overrides of the saved credentials.
+  std::string server;
+  std::string ca_file;
+  std::string token_file;
+  std::string credentials_file;
+  // "table" or "json".
+  std::string output = "table";
+  std::string color = "auto";
+
+  std::ostream* out = nullptr;
+  std::ostream* err = nullptr;
+  Terminal terminal = Terminal::Plain();
+  Terminal error_terminal = Terminal::Plain();
+  int exit_status = kDone;
+
+  bool json() const { return output == "json"; }
+  // Prints what went wrong and sets the exit status that belongs to it.
+  void Fail(const absl::Status& status);
+  // Prints `message` as the API's own JSON, keys as in the proto's JSON mapping.
+  void PrintJson(const google::protobuf::Message& message);
+};
+
+// Adds -o to a command (each command takes it, so that it may stand behind the command's name).
+void AddOutputOption(CLI::App& command, Session& session);
+
+// Adds --label KEY=VALUE (repeatable) into `labels`.
+void AddLabelOption(CLI::App& command, std::map<std::string, std::string>& labels,
+                    const std::string& help);
+
+// Each adds one command to `app`. `session` outlives the parse.
+void AddLogin(CLI::App& app, Session& session);
+void AddHosts(CLI::App& app, Session& session);
+void AddHost(CLI::App& app, Session& session);
+void AddRules(CLI::App& app, Session& session);
+void AddFindings(CLI::App& app, Session& session);
+void AddSummary(CLI::App& app, Session& session);
+void AddScan(CLI::App& app, Session& session);
+void AddToken(CLI::App& app, Session& session);
+void AddBaseline(CLI::App& app, Session& session);
+void AddEvaluate(CLI::App& app, Session& session);
+
+// The program without main: parses `arguments` (without the program's name), runs the command,
+// returns the exit status. Writes to `out` and `err` only.
+int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err);
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,39 @@
+#include "controller/cli/format.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace plimsoll::cli {
+namespace {
+
+absl::Time ToTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+bool Absent(const google::protobuf::Timestamp& time) {
+  return time.seconds() == 0 && time.nanos() == 0;
+}
+
+}  // namespace
+
+std::string FormatInstant(const google::protobuf::Timestamp& time) {
+  if (Absent(time)) return "-";
+  return absl::FormatTime("%Y-%m-%d %H:%M:%SZ", ToTime(time), absl::UTCTimeZone());
+}
+
+std::string FormatAge(const google::protobuf::Timestamp& time, absl::Time now) {
+  if (Absent(time)) return "never";
+  const absl::Duration age = std::max(now - ToTime(time), absl::ZeroDuration());
+  if (age < absl::Minutes(2)) return absl::StrCat(absl::ToInt64Seconds(age), " s ago");
+  if (age < absl::Hours(2)) return absl::StrCat(absl::ToInt64Minutes(age), " min ago");
+  if (age < absl::Hours(48)) return absl::StrCat(absl::ToInt64Hours(age), " h ago");
+  return absl::StrCat(absl::ToInt64Hours(age) / 24, " d ago");
+}
+
+std::string FormatInterval(double lower, double upper) {
+  const std::string low = absl::StrFormat("%.1f", lower * 100);
+  const std::string high = absl::StrFormat("%.1f", upper * 100);
+  return low == high ? absl::StrCat(low, " %") : absl::StrCat(low, " to ", high, " %");
+}
+
+}  // namespace plimsoll::cli

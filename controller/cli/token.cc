@@ -1,0 +1,142 @@
+#include <google/protobuf/util/time_util.h>
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "controller/cli/client.h"
+#include "controller/cli/command.h"
+#include "controller/cli/format.h"
+#include "plimsoll/v1/enrollment_service.grpc.pb.h"
+#include "proto/support/key_files.h"
+
+namespace plimsoll::cli {
+namespace {
+
+struct TokenOptions {
+  v1::CreateEnrollmentTokenRequest create;
+  absl::Duration lifetime = absl::Hours(1);
+  int uses = 1;
+  std::string description;
+  std::string out_file;
+  std::string ca_out_file;
+  std::string revoke;
+};
+
+absl::Status Create(Client& client, TokenOptions& options, Session& session) {
+  options.create.set_max_uses(options.uses);
+  options.create.set_description(options.description);
+  *options.create.mutable_lifetime() =
+      google::protobuf::util::TimeUtil::SecondsToDuration(absl::ToInt64Seconds(options.lifetime));
+  auto answer = client.Call(&v1::EnrollmentService::Stub::CreateEnrollmentToken,
+                            v1::EnrollmentService::NewStub(client.channel()), options.create);
+  if (!answer.ok()) return answer.status();
+  if (!options.ca_out_file.empty()) {
+    if (auto status = support::WritePrivateFile(options.ca_out_file, answer->ca_bundle_pem(), 0644);
+        !status.ok()) {
+      return status;
+    }
+  }
+  if (!options.out_file.empty()) {
+    if (auto status =
+            support::WritePrivateFile(options.out_file, absl::StrCat(answer->secret(), "\n"));
+        !status.ok()) {
+      return status;
+    }
+    answer->clear_secret();
+  }
+  if (session.json()) {
+    session.PrintJson(*answer);
+    return absl::OkStatus();
+  }
+  // The secret alone on standard output, so that it can be piped into a file.
+  if (!answer->secret().empty()) *session.out << answer->secret() << "\n";
+  *session.err << "Token " << answer->token().id() << ": " << answer->token().max_uses()
+               << " use(s), until " << FormatInstant(answer->token().expire_time())
+               << ". It is shown only once.\n"
+               << "On the host: plimsoll-collector --controller HOST:7443 --ca ca.pem "
+                  "--enroll-token-file FILE\n";
+  return absl::OkStatus();
+}
+
+absl::Status List(Client& client, Session& session) {
+  auto answer = client.Call(&v1::EnrollmentService::Stub::ListEnrollmentTokens,
+                            v1::EnrollmentService::NewStub(client.channel()),
+                            v1::ListEnrollmentTokensRequest());
+  if (!answer.ok()) return answer.status();
+  if (session.json()) {
+    session.PrintJson(*answer);
+    return absl::OkStatus();
+  }
+  if (answer->tokens().empty()) {
+    *session.out << "No enrolment tokens.\n";
+    return absl::OkStatus();
+  }
+  Table table({"ID", "USES", "CREATED", "EXPIRES", "STATE", "DESCRIPTION"});
+  for (const v1::EnrollmentToken& token : answer->tokens()) {
+    table.Row({token.id(), absl::StrCat(token.use_count(), "/", token.max_uses()),
+               FormatInstant(token.create_time()), FormatInstant(token.expire_time()),
+               token.revoked() ? "revoked" : "", Printable(token.description(), 100)});
+  }
+  table.Print(session.terminal, *session.out);
+  return absl::OkStatus();
+}
+
+absl::Status Revoke(Client& client, const TokenOptions& options, Session& session) {
+  v1::RevokeEnrollmentTokenRequest request;
+  request.set_id(options.revoke);
+  auto answer = client.Call(&v1::EnrollmentService::Stub::RevokeEnrollmentToken,
+                            v1::EnrollmentService::NewStub(client.channel()), request);
+  if (!answer.ok()) return answer.status();
+  if (session.json()) {
+    session.PrintJson(*answer);
+  } else {
+    *session.out << "Revoked " << Printable(answer->id()) << "\n";
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddToken(CLI::App& app, Session& session) {
+  auto options = std::make_shared<TokenOptions>();
+  CLI::App* token = app.add_subcommand("token", "Enrolment tokens: create, list, revoke");
+  token->require_subcommand(1);
+  CLI::App* create =
+      token->add_subcommand("create", "Make a token that enrols hosts; prints its secret once");
+  AddOutputOption(*create, session);
+  create->add_option("--uses", options->uses, "How many hosts it may enrol")->capture_default_str();
+  create
+      ->add_option_function<std::string>(
+          "--lifetime",
+          [options](const std::string& text) {
+            if (!absl::ParseDuration(text, &options->lifetime)) {
+              throw CLI::ValidationError("--lifetime", "expected a duration, e.g. 30m or 24h");
+            }
+          },
+          "How long it may be used [1h]")
+      ->type_name("DURATION");
+  create->add_option("--description", options->description, "For the list")->type_name("TEXT");
+  create
+      ->add_option("--out", options->out_file,
+                   "Write the secret to this file (0600) instead of printing it")
+      ->type_name("FILE");
+  create
+      ->add_option("--ca-out", options->ca_out_file,
+                   "Write the CA certificate for --ca to this file")
+      ->type_name("FILE");
+  create->final_callback([options, &session] {
+    WithClient(session, [&](Client& client) { return Create(client, *options, session); });
+  });
+  CLI::App* list = token->add_subcommand("list", "All tokens, newest first");
+  AddOutputOption(*list, session);
+  list->final_callback(
+      [&session] { WithClient(session, [&](Client& client) { return List(client, session); }); });
+  CLI::App* revoke = token->add_subcommand("revoke", "A token enrols nobody from now on");
+  AddOutputOption(*revoke, session);
+  revoke->add_option("id", options->revoke, "Token id")->required()->type_name("ID");
+  revoke->final_callback([options, &session] {
+    WithClient(session, [&](Client& client) { return Revoke(client, *options, session); });
+  });
+}
+
+}  // namespace plimsoll::cli

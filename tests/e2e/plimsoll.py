@@ -1,0 +1,117 @@
+"""The programs under test, as their users run them."""
+
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from engine import wait_for
+
+BIN = pathlib.Path(os.environ.get("PLIMSOLL_BIN", "build")).resolve()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def collect(engine, *options):
+    """One collection of `engine` into a file; returns its path."""
+    out = engine.root / "facts.binpb"
+    subprocess.run([BIN / "plimsoll-collector", "--once", "--out", out, "--docker-socket", engine.socket, *options],
+                   check=True, timeout=60)
+    return out
+
+
+def evaluate(facts, baseline="azure-docker"):
+    """The report of a facts file: {rule id: verdict}."""
+    printed = subprocess.run([BIN / "plimsoll", "evaluate", "--facts", facts, "--baseline", baseline, "-o", "json"],
+                             check=True, capture_output=True, text=True, timeout=60).stdout
+    return {verdict["ruleId"]: verdict for verdict in json.loads(printed)["verdicts"]}
+
+
+class Controller:
+    """A controller with its embedded database, and a command line that is logged in to it."""
+
+    def __init__(self, *options):
+        self.options = options
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="plimsoll-controller-"))
+        self.root.chmod(0o755)
+        self.data = self.root / "data"
+        self.collector_port = free_port()
+        self.api_port = free_port()
+        self.process = None
+        self.agents = []
+
+    def __enter__(self):
+        self.start()
+        self.cli("login", "--server", f"localhost:{self.api_port}", "--ca", self.data / "pki" / "ca.pem",
+                 "--token-file", self.data / "admin.token")
+        return self
+
+    def start(self):
+        self.log = open(self.root / "controller.log", "ab")
+        self.process = subprocess.Popen(
+            [BIN / "plimsoll-controller", "--data-dir", self.data, "--listen-collectors",
+             f"127.0.0.1:{self.collector_port}", "--listen-api", f"127.0.0.1:{self.api_port}", *self.options],
+            stdout=self.log, stderr=self.log)
+        wait_for(lambda: self.process.poll() is not None or self.log_has("serving "), "controller", 60)
+        if self.process.poll() is not None:
+            raise AssertionError("the controller ended:\n" + self.log_text())
+
+    def log_text(self):
+        return (self.root / "controller.log").read_text(errors="replace")
+
+    def log_has(self, text):
+        return text in self.log_text()
+
+    def cli(self, *arguments, check=True):
+        """Runs `plimsoll`; returns the finished process."""
+        result = subprocess.run([BIN / "plimsoll", "--credentials", self.root / "credentials.yaml", *arguments],
+                                capture_output=True, text=True, timeout=120)
+        if check and result.returncode != 0:
+            raise AssertionError(f"plimsoll {arguments}: {result.returncode}: {result.stderr}\n{self.log_text()[-3000:]}")
+        return result
+
+    def json(self, *arguments):
+        return json.loads(self.cli(*arguments, "-o", "json").stdout)
+
+    def token(self, *options):
+        """A new enrolment token's file."""
+        file = self.root / f"token-{len(list(self.root.glob('token-*')))}"
+        self.cli("token", "create", "--out", file, *options)
+        return file
+
+    def agent(self, engine, *options, token=None, state=None):
+        """Starts a collector for `engine`; returns its process. Its log is in `process.log_file`."""
+        state = state or self.root / f"state-{len(self.agents)}"
+        log_file = self.root / f"collector-{len(self.agents)}.log"
+        process = subprocess.Popen(
+            [BIN / "plimsoll-collector", "--controller", f"localhost:{self.collector_port}", "--ca",
+             self.data / "pki" / "ca.pem", "--enroll-token-file", token or self.token(), "--state-dir", state,
+             "--docker-socket", engine.socket, *options],
+            stdout=open(log_file, "wb"), stderr=subprocess.STDOUT)
+        process.log_file = log_file
+        self.agents.append(process)
+        return process
+
+    def evaluated_hosts(self):
+        return [host for host in self.json("hosts").get("hosts", []) if host["counts"]]
+
+    def stop(self, kill=False):
+        if self.process and self.process.poll() is None:
+            self.process.kill() if kill else self.process.terminate()
+            self.process.wait(60)
+        self.log.close()
+
+    def __exit__(self, *_):
+        for agent in self.agents:
+            if agent.poll() is None:
+                agent.terminate()
+                agent.wait(30)
+        self.stop()
+        shutil.rmtree(self.root, ignore_errors=True)

@@ -1,0 +1,119 @@
+# Steps of tests/run. Each step counts what passed and what failed; a step that cannot run is a failure.
+PASSED=0
+FAILED=0
+FAILURES=()
+BUILD=${PLIMSOLL_BUILD_DIR:-$PWD/build}
+SANITIZED=$BUILD-asan
+JOBS=${JOBS:-$(nproc)}
+export CTEST_OUTPUT_ON_FAILURE=1
+
+say() { printf '\n=== %s (%ds)\n' "$*" "$SECONDS"; }
+pass() { PASSED=$((PASSED + $1)); }
+fail() {
+  FAILED=$((FAILED + $1))
+  shift
+  FAILURES+=("$*")
+  echo "FAILED: $*" >&2
+}
+
+# check NAME COMMAND...: one test that passes when the command does.
+check() {
+  local name=$1
+  shift
+  if "$@"; then pass 1; else fail 1 "$name"; fi
+}
+
+install_packages() {
+  local missing
+  missing=$(deploy/packages missing build test) || return 1
+  [ -z "$missing" ] && return 0
+  if [ "$(id -u)" != 0 ]; then
+    echo "tests/run: these packages are missing; run as root or install them:" $missing >&2
+    return 1
+  fi
+  say "installing packages"
+  deploy/packages install build test
+}
+
+configure_only() { cmake -S . -B "$BUILD" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPLIMSOLL_BENCH=ON >"$BUILD.configure.log" 2>&1 || { cat "$BUILD.configure.log"; return 1; }; }
+
+build_release() {
+  say "building (Release)"
+  if configure_only && ninja -C "$BUILD" -j "$JOBS" --quiet; then pass 1; else fail 1 "build (Release)"; return 1; fi
+}
+
+# run_ctest DIRECTORY LABEL: adds ctest's counts.
+run_ctest() {
+  local log total bad
+  log=$(mktemp)
+  (cd "$1" && ctest -L "^$2\$" -j "$JOBS" --timeout 300 --no-tests=error) >"$log" 2>&1
+  grep -vE '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed)' "$log"
+  total=$(sed -nE 's/.* ([0-9]+) tests? failed out of ([0-9]+)$/\2/p' "$log" | tail -1)
+  bad=$(sed -nE 's/.* ([0-9]+) tests? failed out of ([0-9]+)$/\1/p' "$log" | tail -1)
+  rm -f "$log"
+  if [ -z "$total" ]; then
+    fail 1 "$2 tests did not run"
+    return
+  fi
+  pass $((total - bad))
+  [ "$bad" -eq 0 ] || fail "$bad" "$2 tests"
+}
+
+unit() {
+  say "building unit tests (clang, AddressSanitizer, UndefinedBehaviorSanitizer)"
+  if cmake -S . -B "$SANITIZED" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+    -DPLIMSOLL_SANITIZE=ON >"$BUILD.configure-asan.log" 2>&1 && ninja -C "$SANITIZED" -j "$JOBS" --quiet unit_tests; then
+    pass 1
+  else
+    tail -5 "$BUILD.configure-asan.log"
+    fail 1 "build (sanitizers)"
+    return
+  fi
+  say "unit tests"
+  run_ctest "$SANITIZED" unit
+}
+
+integration() {
+  say "integration tests (PostgreSQL)"
+  run_ctest "$BUILD" integration
+}
+
+e2e() {
+  say "end-to-end tests (a Docker engine of their own)"
+  local log
+  log=$(mktemp)
+  PLIMSOLL_BIN=$BUILD python3 -m unittest discover -s tests/e2e -p '*_test.py' -v 2>&1 | tee "$log"
+  local ran bad
+  ran=$(sed -nE 's/^Ran ([0-9]+) tests? in .*/\1/p' "$log")
+  bad=$(sed -nE 's/^FAILED \((.*)\)$/\1/p' "$log" | grep -oE '(failures|errors)=[0-9]+' | cut -d= -f2 | paste -sd+ | bc)
+  rm -f "$log"
+  bad=${bad:-0}
+  if [ -z "$ran" ] || [ "$ran" -eq 0 ]; then
+    fail 1 "end-to-end tests did not run"
+    return
+  fi
+  [ "$bad" -le "$ran" ] || ran=$bad
+  pass $((ran - bad))
+  [ "$bad" -eq 0 ] || fail "$bad" "end-to-end tests"
+}
+
+lint() {
+  say "lint"
+  check "format (clang-format)" tests/lint/format
+  check "layers (tests/lint/layering_test)" tests/lint/layering_test
+  check "layering_test finds violations" tests/lint/layering_test --self-test
+  check "size and comments (tests/lint/size_test)" tests/lint/size_test
+  if configure_only && ninja -C "$BUILD" -j "$JOBS" --quiet proto proto_services; then
+    check "clang-tidy over what changed" tests/lint/tidy "$BUILD"
+  else
+    fail 1 "clang-tidy could not be prepared"
+  fi
+}
+
+summary() {
+  local failure
+  echo
+  for failure in "${FAILURES[@]+"${FAILURES[@]}"}"; do echo "failed: $failure"; done
+  echo "$PASSED passed, $FAILED failed"
+  [ "$FAILED" -eq 0 ] && [ "$PASSED" -gt 0 ]
+}
