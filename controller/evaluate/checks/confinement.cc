@@ -171,14 +171,20 @@ void JudgeMacConfinement(const Context& context, const v1::Check& check, Judge& 
     }
     return;
   }
-  ForEachContainer(context, args.scope(), judge,
-                   [&](const Container& c) { return JudgeConfined(args, apparmor, selinux, c); });
+  bool judged = false;
+  ForEachContainer(context, args.scope(), judge, [&](const Container& c) {
+    Outcome outcome = JudgeConfined(args, apparmor, selinux, c);
+    judged = judged || outcome.kind != Outcome::Kind::kOutOfScope;
+    return outcome;
+  });
+  if (judged) return;
+  // A usable module is enough where there is nothing to confine.
   judge.Decide(v1::Verdict::PASS, "",
                apparmor.Is(State::kYes) ? "AppArmor is enforced" : "SELinux is enforced");
 }
 
 void JudgeApparmorNotDisabled(const Context& context, const v1::Check& check, Judge& judge) {
-  constexpr char kProfile[] = "an AppArmor profile other than unconfined";
+  static constexpr char kProfile[] = "an AppArmor profile other than unconfined";
   const Usable apparmor = AppArmor(context);
   bool any = false;
   ForEachContainer(

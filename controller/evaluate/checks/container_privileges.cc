@@ -67,6 +67,10 @@ constexpr uint64_t kAll = ~uint64_t{0};
 // What the engine gives a container that asks for nothing (rules.md 5.03).
 constexpr uint64_t kDefaultSet = 0xa80425fb;
 
+// Engines from here on list no-new-privileges among their security options when it is their
+// default.
+constexpr int kShowsNoNewPrivileges = 24;
+
 // A set of capabilities; names that no kernel of ours knows count as one more.
 struct Capabilities {
   uint64_t mask = 0;
@@ -114,8 +118,8 @@ std::string RuntimeText(const Container& container) {
 
 Outcome JudgeCapabilitySet(const CapabilityArgs& args, const Capabilities& allowed,
                            const Capabilities& forbidden, const Container& c) {
-  constexpr char kExpected[] = "no capability beyond the default and allowed ones";
-  constexpr char kSource[] = "inspect HostConfig.CapAdd";
+  static constexpr char kExpected[] = "no capability beyond the default and allowed ones";
+  static constexpr char kSource[] = "inspect HostConfig.CapAdd";
   if (args.count_privileged() && c.privileged()) {
     return Fail(absl::StrCat("privileged: every capability", RuntimeText(c)), kExpected,
                 kPrivilegedSource);
@@ -151,26 +155,40 @@ Outcome JudgeCapabilitySet(const CapabilityArgs& args, const Capabilities& allow
   return Pass();
 }
 
-// The daemon's default for new containers now; nullopt: not known.
-std::optional<bool> DaemonDefault(const Context& context) {
+// The daemon's default for new containers now.
+struct DaemonDefault {
+  // Absent: not known, for this reason.
+  std::optional<bool> value;
+  absl::string_view reason = reason::kNotCollected;
+};
+
+DaemonDefault FindDaemonDefault(const Context& context) {
   const v1::EngineFacts& engine = context.facts.engine();
-  if (context.index.SecurityOption("no-new-privileges") != nullptr) return true;
+  const SourceOutcome& info = OutcomeOf(context.facts, Source::kEngineInfo);
+  if (context.index.SecurityOption("no-new-privileges") != nullptr) return {.value = true};
   int major = 0;
   const absl::string_view version = absl::StripPrefix(engine.version(), "v");
   const bool numbered = absl::SimpleAtoi(version.substr(0, version.find('.')), &major);
-  const bool info = OutcomeOf(context.facts, Source::kEngineInfo).state() == SourceOutcome::OK;
-  if (numbered && major >= 24 && info) return false;
+  if (numbered && major >= kShowsNoNewPrivileges && info.state() == SourceOutcome::OK) {
+    return {.value = false};
+  }
   const auto configured = Configured(context, setting::kNoNewPrivileges, false);
-  if (!configured.known() || configured.drifted) return std::nullopt;
-  return configured.value;
+  if (!configured.known()) {
+    return {.value = std::nullopt,
+            .reason = ReasonFor(configured.unread_source, *configured.unread)};
+  }
+  if (configured.drifted) {
+    return {.value = std::nullopt, .reason = reason::kConfigNewerThanProcess};
+  }
+  return {.value = configured.value};
 }
 
 // What rules.md S11 finds for one container.
 Outcome JudgeGain(const Context& context, const Container& c) {
-  constexpr char kExpected[] = "no-new-privileges";
-  constexpr char kOption[] = "inspect HostConfig.SecurityOpt";
-  constexpr char kStateFile[] = "config.v2.json NoNewPrivileges";
-  constexpr char kStatus[] = "/proc/<pid>/status NoNewPrivs";
+  static constexpr char kExpected[] = "no-new-privileges";
+  static constexpr char kOption[] = "inspect HostConfig.SecurityOpt";
+  static constexpr char kStateFile[] = "config.v2.json NoNewPrivileges";
+  static constexpr char kStatus[] = "/proc/<pid>/status NoNewPrivs";
   const bool by_option = c.security_options().has_no_new_privileges();
   if (by_option || c.has_state_file_no_new_privileges()) {
     const bool configured =
@@ -188,8 +206,8 @@ Outcome JudgeGain(const Context& context, const Container& c) {
                ? Pass()
                : Fail("may gain privileges (NoNewPrivs: 0)", kExpected, kStatus);
   }
-  const std::optional<bool> by_default = DaemonDefault(context);
-  if (by_default == false) {
+  const DaemonDefault by_default = FindDaemonDefault(context);
+  if (by_default.value == false) {
     return Fail("may gain privileges: neither the container nor the daemon restricts it", kExpected,
                 kOption);
   }
@@ -197,8 +215,8 @@ Outcome JudgeGain(const Context& context, const Container& c) {
   const SourceOutcome& file = c.state_file_outcome();
   const bool file_failed =
       file.state() != SourceOutcome::OK && file.state() != SourceOutcome::NOT_COLLECTED;
-  return Unknown(file_failed ? ReasonFor(Source::kDaemon, file) : reason::kNotCollected,
-                 by_default.has_value()
+  return Unknown(file_failed ? ReasonFor(Source::kDaemon, file) : by_default.reason,
+                 by_default.value.has_value()
                      ? "the daemon restricts new containers now; what this one inherited when it "
                        "was created could not be read"
                      : "neither the container's state nor the daemon's default could be read",
@@ -208,7 +226,7 @@ Outcome JudgeGain(const Context& context, const Container& c) {
 }  // namespace
 
 void JudgeNotPrivileged(const Context& context, const v1::Check& check, Judge& judge) {
-  constexpr char kExpected[] = "not privileged";
+  static constexpr char kExpected[] = "not privileged";
   ForEachContainer(
       context, check.container_not_privileged().scope(), judge, [&](const Container& c) {
         if (!c.has_privileged()) {

@@ -7,6 +7,7 @@
 #include "controller/evaluate/checks/container_scope.h"
 #include "controller/evaluate/checks/effective_settings.h"
 #include "controller/evaluate/checks/families.h"
+#include "controller/evaluate/checks/healthcheck.h"
 
 namespace plimsoll::evaluate {
 namespace {
@@ -176,8 +177,8 @@ void JudgeUserNotRoot(const Context& context, const Check& check, Judge& judge) 
 }
 
 void JudgeReadOnlyRoot(const Context& context, const Check& check, Judge& judge) {
-  constexpr char kExpected[] = "a read-only root file system";
-  constexpr char kSource[] = "inspect HostConfig.ReadonlyRootfs";
+  static constexpr char kExpected[] = "a read-only root file system";
+  static constexpr char kSource[] = "inspect HostConfig.ReadonlyRootfs";
   ForEachContainer(
       context, check.container_read_only_root().scope(), judge, [&](const Container& c) {
         if (!c.has_readonly_rootfs()) {
@@ -190,8 +191,8 @@ void JudgeReadOnlyRoot(const Context& context, const Check& check, Judge& judge)
 }
 
 void JudgeCgroupParent(const Context& context, const Check& check, Judge& judge) {
-  constexpr char kExpected[] = "the engine's default cgroup parent, or an allowed one";
-  constexpr char kSource[] = "inspect HostConfig.CgroupParent";
+  static constexpr char kExpected[] = "the engine's default cgroup parent, or an allowed one";
+  static constexpr char kSource[] = "inspect HostConfig.CgroupParent";
   const auto& args = check.container_cgroup_parent();
   const GlobList allowed(args.allowed(), context.as_of);
   const SourceOutcome& info = OutcomeOf(context.facts, Source::kEngineInfo);
@@ -211,23 +212,10 @@ void JudgeCgroupParent(const Context& context, const Check& check, Judge& judge)
 }
 
 void JudgeHealthcheck(const Context& context, const Check& check, Judge& judge) {
-  constexpr char kExpected[] = "a health check with a command";
-  constexpr char kSource[] = "inspect Config.Healthcheck.Test";
   const auto& args = check.container_healthcheck();
   ForEachContainer(context, args.scope(), judge, [&](const Container& c) {
-    switch (c.healthcheck()) {
-      case v1::HEALTHCHECK_CMD:
-      case v1::HEALTHCHECK_CMD_SHELL:
-        break;
-      case v1::HEALTHCHECK_ABSENT:
-        return Fail("no health check", kExpected, kSource);
-      case v1::HEALTHCHECK_NONE:
-        return Fail("the health check is switched off (NONE)", kExpected, kSource);
-      case v1::HEALTHCHECK_OTHER:
-        return Fail("a health check that the engine does not run", kExpected, kSource);
-      default:
-        return Unknown(reason::kNotCollected, "the health check was not read", kExpected, kSource);
-    }
+    Outcome configured = JudgeHealthcheckKind(c.healthcheck(), "inspect Config.Healthcheck.Test");
+    if (configured.kind != Outcome::Kind::kPass) return configured;
     if (!args.require_healthy()) return Pass();
     if (c.health_status() == "unhealthy") {
       return Fail("unhealthy", "healthy or starting", "inspect State.Health.Status");

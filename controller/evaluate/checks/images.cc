@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "controller/evaluate/checks/container_scope.h"
 #include "controller/evaluate/checks/families.h"
+#include "controller/evaluate/checks/healthcheck.h"
 
 namespace plimsoll::evaluate {
 namespace {
@@ -12,9 +13,6 @@ namespace {
 using v1::Image;
 using v1::SourceOutcome;
 using Args = v1::ImageHealthcheckArgs;
-
-constexpr char kExpected[] = "a HEALTHCHECK with a command";
-constexpr char kSource[] = "image Config.Healthcheck.Test";
 
 bool InScope(const Args& args, const Image& image) {
   const bool used = image.container_count() > 0;
@@ -37,21 +35,9 @@ Outcome JudgeImage(const Image& image) {
     return Unknown(ReasonFor(Source::kImages, image.outcome()),
                    image.outcome().message().empty() ? "the image was not inspected"
                                                      : image.outcome().message(),
-                   kExpected, "image inspect");
+                   "an image that can be inspected", "image inspect");
   }
-  switch (image.healthcheck()) {
-    case v1::HEALTHCHECK_CMD:
-    case v1::HEALTHCHECK_CMD_SHELL:
-      return Pass();
-    case v1::HEALTHCHECK_ABSENT:
-      return Fail("no health check", kExpected, kSource);
-    case v1::HEALTHCHECK_NONE:
-      return Fail("the health check is switched off (NONE)", kExpected, kSource);
-    case v1::HEALTHCHECK_OTHER:
-      return Fail("a health check that the engine does not run", kExpected, kSource);
-    default:
-      return Unknown(reason::kNotCollected, "the health check was not read", kExpected, kSource);
-  }
+  return JudgeHealthcheckKind(image.healthcheck(), "image Config.Healthcheck.Test");
 }
 
 // One image, one object, however many names it has.

@@ -68,13 +68,16 @@ void JudgeDefaultBridgeUnused(const Context& context, const v1::Check& check, Ju
   }
   const bool inspected = !judge.UnknownFrom(Source::kNetworks, bridge->inspect_outcome());
   const auto& ids = bridge->container_ids();
+  bool judged = false;
   ForEachContainer(context, args.scope(), judge, [&](const Container& c) {
+    judged = true;
     if (inspected && std::find(ids.begin(), ids.end(), c.id()) != ids.end()) {
       return OnBridge(*bridge, kInspect);
     }
     return NamesNetwork(c, *bridge) ? OnBridge(*bridge, kSettings) : Pass();
   });
   if (inspected) JudgeOthers(context, *bridge, ScopeFilter(args.scope(), context), judge);
+  if (judged) return;
   judge.Decide(Verdict::PASS, "", "nothing is attached to the default bridge network");
 }
 

@@ -69,6 +69,8 @@ const RuleCases kMac(
                       Verdict::FAIL)),
         OnSelinux(One("label=disable", "security_options { label_disabled: true }", Verdict::FAIL,
                       "no SELinux label")),
+        OnSelinux(One("privileged, whose label the engine itself disabled",
+                      "privileged: true security_options { label_disabled: true }", Verdict::FAIL)),
         OnSelinux(One("spc_t", Label("system_u:system_r:spc_t:s0"), Verdict::FAIL, "spc_t")),
         OnSelinux(OneWith("another type is unconfined here", "unconfined_types: 'container_t'",
                           Label(kContained), Verdict::FAIL)),

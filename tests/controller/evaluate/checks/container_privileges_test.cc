@@ -115,6 +115,11 @@ const RuleCases kNoNewPrivileges(
         Given(NoDefault(One("older engine, configuration not read", "", Verdict::UNKNOWN)),
               std::string(kOldEngine) +
                   "daemon { command_line { outcome { state: PERMISSION_DENIED } } }"),
+        Because(Given(NoDefault(One("older engine, file edited after the start", "",
+                                    Verdict::UNKNOWN)),
+                      std::string(kOldEngine) +
+                          "daemon { config_file { modify_time { seconds: 1767200000 } } }"),
+                "config_newer_than_process"),
         Given(NoDefault(One("/info was not read", "", Verdict::UNKNOWN)),
               "engine { info_outcome { state: TIMED_OUT } } "
               "daemon { outcome { state: PERMISSION_DENIED } }"),
