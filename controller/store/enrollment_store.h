@@ -27,7 +27,9 @@ class EnrollmentStore {
  public:
   explicit EnrollmentStore(ConnectionPool& pool) : pool_(pool) {}
 
+  // ALREADY_EXISTS: the id or the hash is taken.
   absl::Status CreateToken(const v1::EnrollmentToken& token, const std::string& secret_hash);
+  // Newest first, revoked and expired ones too.
   absl::StatusOr<std::vector<v1::EnrollmentToken>> ListTokens();
   // NOT_FOUND. Idempotent.
   absl::StatusOr<v1::EnrollmentToken> RevokeToken(const std::string& id);

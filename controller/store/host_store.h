@@ -45,8 +45,8 @@ class HostStore {
 
   // Hosts by (hostname, id), with connection state and counts by baseline filled in.
   absl::StatusOr<std::vector<v1::Host>> List(const HostQuery& query);
-  // By id, else by unique host name. NOT_FOUND; FAILED_PRECONDITION lists the ids when a name is
-  // not unique.
+  // By id, else by unique host name; a revoked host leaves its name to its successor. NOT_FOUND;
+  // FAILED_PRECONDITION lists the ids when a name is not unique.
   absl::StatusOr<v1::Host> Get(const std::string& id_or_name);
   // A session began: state, labels and versions are taken over. NOT_FOUND: no such host;
   // PERMISSION_DENIED: revoked.

@@ -44,6 +44,8 @@ struct StreamState {
   std::string facts_digest;
 };
 
+// Which findings, and where the page begins. Empty members select everything: no `statuses` means
+// PASS evidence too. Findings of revoked hosts are left out unless `host_id` names one.
 struct FindingQuery {
   std::string baseline;
   std::vector<std::string> rule_ids;
@@ -95,24 +97,32 @@ class ReportStore {
 
   // One transaction: facts (content-addressed, compressed), snapshot, current reports, transitions
   // of verdicts that changed, answered scans, last seen; or nothing. A sequence not above the
-  // stored one changes nothing and is OK. NOT_FOUND: no such host.
+  // stored one changes nothing and is OK. Reports of baselines that `evaluation` does not name go,
+  // as do verdicts of rules that a report does not name; both without a transition. A verdict FAIL,
+  // UNKNOWN or MANUAL without findings becomes a finding on the host itself: empty object, observed
+  // is the verdict's message. NOT_FOUND: no such host; PERMISSION_DENIED: revoked;
+  // INVALID_ARGUMENT: no facts, a digest that is not 32 bytes, a sequence of 2^63 or more.
   absl::Status Put(const Evaluation& evaluation);
   // Like Put for a host whose facts did not change: answers the scans and moves last seen, nothing
   // else.
   absl::Status Confirm(const std::string& host_id, const std::vector<std::string>& scan_ids,
                        absl::Time time);
   absl::StatusOr<StreamState> GetStreamState(const std::string& host_id);
-  // Newest facts. NOT_FOUND: none.
+  // Newest facts. NOT_FOUND: none; DATA_LOSS: what is stored is damaged, here and below.
   absl::StatusOr<v1::HostFacts> GetFacts(const std::string& host_id);
   // Current report. NOT_FOUND.
   absl::StatusOr<v1::HostReport> GetReport(const std::string& host_id,
                                            const std::string& baseline_id);
+  // By severity (worst first), rule, baseline, host, object. A page never repeats or skips a
+  // finding that stays while others come and go. `limit` is held within 1 to 1000.
+  // INVALID_ARGUMENT: `after` is not from a page.
   absl::StatusOr<FindingPage> ListFindings(const FindingQuery& query);
-  // `host_id` empty: all hosts that carry `labels`.
+  // `host_id` empty: all hosts that carry `labels` and are not revoked. Every rule that has
+  // verdicts is counted, in the order of ids; scores and aliases are the caller's business.
   absl::StatusOr<SummaryCounts> Summarize(const std::string& baseline_id,
                                           const std::string& host_id,
                                           const std::map<std::string, std::string>& labels);
-  // Newest first.
+  // Newest first. `baseline_id`, `rule_id` empty: all.
   absl::StatusOr<std::vector<Transition>> ListTransitions(const std::string& host_id,
                                                           const std::string& baseline_id,
                                                           const std::string& rule_id, int limit);

@@ -38,15 +38,18 @@ class ScanStore {
  public:
   explicit ScanStore(ConnectionPool& pool) : pool_(pool) {}
 
-  // Connected hosts start as REQUESTED, others as OFFLINE. The same key (within 24 h) and request:
-  // the scan that exists; the same key and another request: ALREADY_EXISTS.
+  // Connected hosts start as REQUESTED, revoked ones as FAILED, others as OFFLINE. NOT_FOUND: one
+  // of the hosts does not exist. The same key (within 24 h) and request: the scan that exists; the
+  // same key and another request: ALREADY_EXISTS.
   absl::StatusOr<v1::Scan> Create(const NewScan& scan);
   // NOT_FOUND. Progress is counted, hosts are by name.
   absl::StatusOr<v1::Scan> Get(const std::string& id);
   // Running scans this host has not answered.
   absl::StatusOr<std::vector<PendingScan>> PendingForHost(const std::string& host_id);
-  // Host came online: OFFLINE becomes REQUESTED.
+  // Host came online: OFFLINE becomes REQUESTED; any other state stays. NOT_FOUND: the scan does
+  // not ask that host.
   absl::Status MarkRequested(const std::string& scan_id, const std::string& host_id);
+  // OFFLINE or REQUESTED becomes FAILED; any other state stays. NOT_FOUND as above.
   absl::Status MarkFailed(const std::string& scan_id, const std::string& host_id,
                           const std::string& message);
   // Hosts of scans past their deadline become MISSED; scans without open hosts become DONE. Returns

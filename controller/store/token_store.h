@@ -32,7 +32,9 @@ class TokenStore {
                       std::optional<absl::Time> expires);
   // UNAUTHENTICATED: unknown, expired or revoked.
   absl::StatusOr<Principal> Find(const std::string& secret_hash, absl::Time now);
+  // NOT_FOUND. Idempotent.
   absl::Status Revoke(const std::string& token_id);
+  // True once any token was made, dead ones included.
   absl::StatusOr<bool> AnyExists();
 
  private:

@@ -41,6 +41,10 @@ void AppendQuoted(std::string* out, absl::string_view text) {
 }  // namespace
 
 std::string Text(absl::string_view text, size_t max_bytes) {
+  const auto plain = [](char c) { return (c & 0x80) == 0 && c != 0; };
+  if (text.size() <= max_bytes && std::all_of(text.begin(), text.end(), plain)) {
+    return std::string(text);
+  }
   std::string clean;
   clean.reserve(std::min(text.size(), max_bytes));
   while (!text.empty()) {

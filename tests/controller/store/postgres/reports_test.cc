@@ -3,6 +3,7 @@
 
 #include <pqxx/pqxx>
 #include <random>
+#include <thread>
 
 #include "absl/time/clock.h"
 #include "controller/store/facts_codec.h"
@@ -282,7 +283,12 @@ TEST_F(ReportsTest, AHostOfFiftyContainersIsStoredQuickly) {
     RecordProperty(absl::StrCat("put_", sequence), absl::FormatDuration(took));
     if (sequence > 1) best = std::min(best, took);
   }
+#ifdef NDEBUG
   EXPECT_LT(best, absl::Milliseconds(50));
+#else
+  // Code that is not optimised, beside other tests.
+  EXPECT_LT(best, absl::Milliseconds(500));
+#endif
   EXPECT_EQ(Count("finding"), 28 * 50);
 }
 

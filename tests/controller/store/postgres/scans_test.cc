@@ -39,7 +39,10 @@ class ScansTest : public ::testing::Test {
   // Hosts and states of a scan: "alpha OFFLINE".
   std::vector<std::string> Hosts(const std::string& id) {
     std::vector<std::string> lines;
-    for (const v1::ScanHost& host : scans().Get(id)->hosts()) {
+    const auto scan = scans().Get(id);
+    EXPECT_TRUE(scan.ok()) << scan.status();
+    if (!scan.ok()) return lines;
+    for (const v1::ScanHost& host : scan->hosts()) {
       lines.push_back(absl::StrCat(host.hostname(), " ", v1::ScanHost::State_Name(host.state())));
     }
     return lines;
