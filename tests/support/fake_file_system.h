@@ -188,7 +188,8 @@ class FakeFileSystem : public host::FileSystem {
     const std::string at = Normalize(path);
     for (size_t slash = at.find('/', 1); slash != std::string::npos;
          slash = at.find('/', slash + 1)) {
-      nodes_.emplace(at.substr(0, slash), Node{Directory(0755, {})});
+      const auto [parent, is_new] = nodes_.emplace(at.substr(0, slash), Node{Directory(0755, {})});
+      if (is_new) parent->second.status.inode = ++last_inode_;
     }
     node.status.inode = ++last_inode_;
     nodes_[at] = std::move(node);
