@@ -179,7 +179,7 @@ class Parser {
 v1::DaemonFacts::CommandLine ParseCommandLine(absl::string_view cmdline) {
   absl::ConsumeSuffix(&cmdline, absl::string_view("\0", 1));
   std::vector<absl::string_view> arguments = absl::StrSplit(cmdline, '\0');
-  arguments.erase(arguments.begin());
+  if (!arguments.empty()) arguments.erase(arguments.begin());
   Parser parser(std::move(arguments));
   v1::DaemonFacts::CommandLine result = parser.Run();
   result.mutable_settings();

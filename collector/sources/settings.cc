@@ -168,7 +168,8 @@ bool AddUlimitText(absl::string_view text, Settings* settings) {
       absl::StrSplit(text, absl::MaxSplits('=', 1));
   const std::vector<absl::string_view> limits = absl::StrSplit(parts.second, ':');
   int64_t soft = 0;
-  if (limits.size() > 2 || !absl::SimpleAtoi(limits[0], &soft)) return false;
+  // Splitting nothing gives nothing, not one empty piece.
+  if (limits.empty() || limits.size() > 2 || !absl::SimpleAtoi(limits[0], &soft)) return false;
   int64_t hard = soft;
   if (limits.size() == 2 && !absl::SimpleAtoi(limits[1], &hard)) return false;
   return AddUlimit(parts.first, soft, hard, settings);

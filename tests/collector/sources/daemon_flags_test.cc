@@ -97,6 +97,7 @@ TEST(ParseCommandLine, Grammar) {
        {"--tlscacert=\"/a b\"", "--tlskey='/k'", "--tlscert=\"/c"},
        "settings { tlscacert: '/a b' tlskey: '/k' tlscert: '\"/c' }"},
       {"other paths keep quotes", {"--data-root=\"/d\""}, "settings { data_root: '\"/d\"' }"},
+      {"ulimit without a limit", {"--default-ulimit", "nofile"}, "stray_argument: true"},
       {"number", {"--network-diagnostic-port=9000"}, "settings { network_diagnostic_port: 9000 }"},
       {"no number", {"--network-diagnostic-port=x"}, "stray_argument: true"},
       {"not UTF-8", {"--group=\xff"}, "settings { group: '\xEF\xBF\xBD' }"},
@@ -106,6 +107,11 @@ TEST(ParseCommandLine, Grammar) {
     words.insert(words.end(), c.words.begin(), c.words.end());
     ExpectParsed(Join(words), c.expected, c.name);
   }
+}
+
+TEST(ParseCommandLine, NothingAtAll) {
+  EXPECT_TRUE(MessageDifferencer::Equals(ParseCommandLine(absl::string_view()), Expected("")));
+  EXPECT_TRUE(MessageDifferencer::Equals(ParseCommandLine(""), Expected("")));
 }
 
 TEST(ParseCommandLine, RecordedEngines) {
