@@ -111,13 +111,4 @@ v1::ImagesFacts CollectImages(host::HostEnv& env, const std::string& api_prefix)
   return facts;
 }
 
-void CountContainers(const v1::ContainersFacts& containers, v1::ImagesFacts* images) {
-  std::map<absl::string_view, int32_t> counts;
-  for (const v1::Container& container : containers.containers()) ++counts[container.image_id()];
-  for (v1::Image& image : *images->mutable_images()) {
-    const auto count = counts.find(image.id());
-    image.set_container_count(count == counts.end() ? 0 : count->second);
-  }
-}
-
 }  // namespace plimsoll::sources

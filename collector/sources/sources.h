@@ -63,8 +63,6 @@ v1::ContainersFacts CollectContainers(host::HostEnv& env, const std::string& api
 
 // images.cc: GET /images/json and one inspect each, concurrently.
 v1::ImagesFacts CollectImages(host::HostEnv& env, const std::string& api_prefix);
-// Fills `container_count` of every image. Pure.
-void CountContainers(const v1::ContainersFacts& containers, v1::ImagesFacts* images);
 
 // networks.cc: GET /networks, and an inspect of the default bridge.
 v1::NetworksFacts CollectNetworks(host::HostEnv& env, const std::string& api_prefix);
