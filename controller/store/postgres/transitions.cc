@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/substitute.h"
 #include "controller/store/postgres/sql_values.h"
 
@@ -73,7 +74,7 @@ absl::CivilMonth MonthOf(absl::Time recorded) {
 }
 
 std::string Suffix(absl::CivilMonth month) {
-  return absl::FormatCivilTime(month).replace(4, 1, "_");
+  return absl::StrFormat("%04d_%02d", month.year(), month.month());
 }
 
 }  // namespace
