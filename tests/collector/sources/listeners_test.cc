@@ -83,7 +83,9 @@ void Fill(test::DaemonHost& host, const std::string& engine) {
        {std::pair("tcp", Listener::IPV4), std::pair("tcp6", Listener::IPV6)}) {
     const std::string table = test::EngineFixture(engine, absl::StrCat("proc-net-", name, ".txt"));
     host.files.AddFile(absl::StrCat("/proc/500/net/", name), table);
-    for (const ListeningSocket& socket : *ParseTcpTable(table, family)) {
+    const auto sockets = ParseTcpTable(table, family);
+    ASSERT_TRUE(sockets.ok()) << sockets.status();
+    for (const ListeningSocket& socket : *sockets) {
       host.files.AddSymlink(absl::StrCat("/proc/500/fd/", socket.inode),
                             absl::StrCat("socket:[", socket.inode, "]"));
     }
