@@ -44,7 +44,8 @@ int main(int argc, char** argv) {
   }
   support::RouteGrpcLogs();
 
-  host::RealEnv env({.socket_path = config.docker_socket}, config.host_root);
+  host::RealEnv env(
+      {.docker = {.socket_path = config.docker_socket}, .host_root = config.host_root});
   if (config.once) {
     const absl::Status status = agent::CollectOnce(env.env(), config);
     return status.ok() ? 0 : Report(status, kFailed);

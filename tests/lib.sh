@@ -42,21 +42,22 @@ build_release() {
   if configure_only && ninja -C "$BUILD" -j "$JOBS" --quiet; then pass 1; else fail 1 "build (Release)"; return 1; fi
 }
 
-# run_ctest DIRECTORY LABEL: adds ctest's counts.
+# run_ctest DIRECTORY LABEL: runs the test binaries with that label and counts their tests; a binary that ends without
+# a verdict (a crash, a time-out) counts as one failure.
 run_ctest() {
-  local log total bad
+  local log passed bad ended binaries
   log=$(mktemp)
-  (cd "$1" && ctest -L "^$2\$" -j "$JOBS" --timeout 300 --no-tests=error) >"$log" 2>&1
-  grep -vE '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed)' "$log"
-  total=$(sed -nE 's/.* ([0-9]+) tests? failed out of ([0-9]+)$/\2/p' "$log" | tail -1)
-  bad=$(sed -nE 's/.* ([0-9]+) tests? failed out of ([0-9]+)$/\1/p' "$log" | tail -1)
+  (cd "$1" && ctest -V -L "^$2\$" -j "$JOBS" --no-tests=error) >"$log" 2>&1
+  grep -E 'FAILED|Failure|ERROR: |runtime error|SUMMARY|Timeout|Exception|^ *[0-9]+/[0-9]+ Test' "$log" | head -200
+  passed=$(sed -nE 's/.*\[  PASSED  \] ([0-9]+) tests?\..*/\1/p' "$log" | paste -sd+ | bc)
+  bad=$(sed -nE 's/.*\[  FAILED  \] ([0-9]+) tests?, listed below:.*/\1/p' "$log" | paste -sd+ | bc)
+  binaries=$(sed -nE 's/.* tests failed out of ([0-9]+)$/\1/p' "$log" | tail -1)
+  ended=$(grep -cE '\[  PASSED  \] [0-9]+ tests?\.' "$log")
+  if [ "${bad:-0}" -gt 0 ]; then grep -B30 '\[  FAILED  \] .*ms)' "$log" | head -300; fi
   rm -f "$log"
-  if [ -z "$total" ]; then
-    fail 1 "$2 tests did not run"
-    return
-  fi
-  pass $((total - bad))
-  [ "$bad" -eq 0 ] || fail "$bad" "$2 tests"
+  pass "${passed:-0}"
+  [ "${bad:-0}" -eq 0 ] || fail "$bad" "$2 tests"
+  [ -n "$binaries" ] && [ "$ended" -ge "$binaries" ] || fail 1 "$2 tests: only ${ended:-0} of ${binaries:-?} binaries ended"
 }
 
 unit() {
