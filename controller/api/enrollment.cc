@@ -6,6 +6,7 @@
 #include "controller/access/tokens.h"
 #include "controller/api/api.h"
 #include "proto/support/digest.h"
+#include "proto/support/logging.h"
 
 namespace plimsoll::api {
 namespace {
@@ -69,17 +70,20 @@ absl::StatusOr<v1::ListEnrollmentTokensResponse> EnrollmentTokens::List(
 absl::StatusOr<v1::EnrollmentToken> EnrollmentTokens::Revoke(
     const Principal& who, const v1::RevokeEnrollmentTokenRequest& request) {
   if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
-  spdlog::info("enrolment token revoked token={} by={}", request.id().substr(0, 64), who.name);
+  spdlog::info("enrolment token revoked token={} by={}", support::LogSafe(request.id()), who.name);
   return store_.enrollment().RevokeToken(request.id());
 }
 
 absl::StatusOr<v1::RevokeHostResponse> EnrollmentTokens::RevokeHost(
     const Principal& who, const v1::RevokeHostRequest& request) {
   if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
+  if (request.reason().size() > kLongestText) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("reason is longer than ", kLongestText, " bytes"));
+  }
   auto host = store_.hosts().Get(request.host());
   if (!host.ok()) return host.status();
-  if (auto status = store_.enrollment().RevokeHost(
-          host->id(), request.reason().substr(0, kLongestText), clock_.Now());
+  if (auto status = store_.enrollment().RevokeHost(host->id(), request.reason(), clock_.Now());
       !status.ok()) {
     return status;
   }

@@ -1,3 +1,6 @@
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +16,18 @@ constexpr absl::Duration kDefaultTimeout = absl::Minutes(10);
 constexpr absl::Duration kLongestTimeout = absl::Hours(24);
 constexpr size_t kLongestKey = 128;
 constexpr int kHostsPerPage = 1000;
+
+// Equal requests have equal digests: labels are a map, whose usual encoding has no fixed order.
+std::string DigestOf(const v1::CreateScanRequest& request) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    request.SerializeToCodedStream(&coded);
+  }
+  return support::Sha256Hex(bytes);
+}
 
 }  // namespace
 
@@ -67,7 +82,7 @@ absl::StatusOr<v1::Scan> Scans::Create(const Principal& who, const v1::CreateSca
   scan.id = absl::StrCat("s-", support::Sha256Hex(access::NewSecret("")).substr(0, 16));
   scan.created_by = who.name;
   scan.idempotency_key = request.idempotency_key();
-  scan.request_digest = support::Sha256Hex(request.SerializeAsString());
+  scan.request_digest = DigestOf(request);
   scan.create_time = clock_.Now();
   scan.deadline = scan.create_time + timeout;
   scan.host_ids = *std::move(host_ids);
