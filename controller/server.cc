@@ -252,7 +252,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
   if (!url.ok()) return url.status();
   std::unique_ptr<store::EmbeddedCluster> cluster;
   if (url->empty()) {
-    auto started = store::EmbeddedCluster::Start({.data_dir = config.data_dir});
+    store::EmbeddedCluster::Options options;
+    options.data_dir = config.data_dir;
+    auto started = store::EmbeddedCluster::Start(options);
     if (!started.ok()) return started.status();
     cluster = *std::move(started);
     *url = cluster->url();

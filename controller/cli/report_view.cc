@@ -47,7 +47,8 @@ void PrintVerdict(const v1::Verdict& verdict, const v1::Rule& rule,
     out << terminal.Paint(absl::StrCat(" (as ", rule.alias_of(), ")"), Style::kDim);
   out << "\n";
   const bool speaks = verdict.status() != v1::Verdict::PASS;
-  if (speaks && !verdict.message().empty()) {
+  // With one finding, the message would say the same again.
+  if (speaks && verdict.findings_size() != 1 && !verdict.message().empty()) {
     std::string message = Printable(verdict.message(), 600);
     if (!verdict.reason().empty())
       absl::StrAppend(&message, " [", Printable(verdict.reason(), 64), "]");
@@ -90,7 +91,7 @@ void PrintReport(const v1::HostReport& report, const v1::Baseline& baseline,
   out << terminal.Paint(Printable(report.host().hostname(), 255), Style::kBold);
   if (!report.host().engine_version().empty())
     out << ", Docker " << Printable(report.host().engine_version(), 64);
-  out << ", " << baseline.id() << " " << baseline.version() << "\n";
+  out << ", " << baseline.id() << " " << Printable(baseline.version(), 64) << "\n";
   std::string current;
   for (const v1::Verdict& verdict : report.verdicts()) {
     const auto it = rules.find(verdict.rule_id());
@@ -99,7 +100,9 @@ void PrintReport(const v1::HostReport& report, const v1::Baseline& baseline,
     if (section != current) {
       current = section;
       out << "\n"
-          << terminal.Paint(absl::StrCat(section, "  ", sections[section]), Style::kBold) << "\n";
+          << terminal.Paint(absl::StrCat(section, "  ", Printable(sections[section], 200)),
+                            Style::kBold)
+          << "\n";
     }
     PrintVerdict(verdict, *it->second, options, terminal, out);
   }
