@@ -29,6 +29,8 @@ using Stream = beast::basic_stream<Unix, asio::io_context::executor_type>;
 using Reply = std::function<void(size_t index, absl::StatusOr<std::string> body)>;
 
 constexpr uint32_t kMaxHeaderBytes = 64 << 10;
+// A usual reply in one read; Beast would otherwise ask for 512 bytes at a time.
+constexpr size_t kReadBytes = 16 << 10;
 
 absl::Status ConnectError(const Error& error, absl::string_view socket) {
   const std::string text = absl::StrCat("connect to ", socket, ": ", error.message());
@@ -124,7 +126,9 @@ class UnixDockerClient::Batch {
 class UnixDockerClient::Connection {
  public:
   Connection(asio::io_context& io, const DockerClientOptions& options)
-      : io_(io), options_(options) {}
+      : io_(io), options_(options) {
+    buffer_.reserve(kReadBytes);
+  }
 
   void Work(Batch& batch) {
     batch_ = &batch;
