@@ -106,7 +106,8 @@ void CheckDefaultUlimits(const Context& context, const Check& check, Judge& judg
   }
   const std::string observed = set ? Text(*configured.value) : "no default ulimits";
   const Evidence evidence{.observed = observed,
-                          .expected = shortfall.empty() ? "default ulimits" : shortfall};
+                          .expected = shortfall.empty() ? absl::string_view("default ulimits")
+                                                        : absl::string_view(shortfall)};
   if (configured.known() && !set && args.when_unset() == "manual") {
     judge.Manual(DaemonObject(), evidence);
     NoteSetting(configured, judge);
