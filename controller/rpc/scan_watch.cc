@@ -26,7 +26,7 @@ void ScanWatches::EndAll() {
     }
   }
   for (const auto& watch : open)
-    watch->End(absl::UnavailableError("the controller is shutting down"));
+    watch->End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the controller is shutting down"));
 }
 
 ScanWatch::ScanWatch(const ApiParts& parts, ScanWatches& watches, std::string scan_id,
@@ -57,15 +57,15 @@ void ScanWatch::Schedule() {
 }
 
 void ScanWatch::Refresh() {
-  auto principal = parts_.authenticator.Authenticate(authorization_);
-  absl::StatusOr<v1::Scan> scan = principal.status();
-  if (principal.ok()) {
+  auto scan = [this]() -> absl::StatusOr<v1::Scan> {
+    auto principal = parts_.authenticator.Authenticate(authorization_);
+    if (!principal.ok()) return principal.status();
     v1::GetScanRequest request;
     request.set_id(scan_id_);
-    scan = parts_.scans.Get(*principal, request);
-  }
+    return parts_.scans.Get(*principal, request);
+  }();
   if (!scan.ok()) {
-    End(scan.status());
+    End(Outcome(scan.status(), "WatchScan", peer_));
     return;
   }
   absl::MutexLock lock(&mutex_);
@@ -95,7 +95,7 @@ void ScanWatch::OnWriteDone(bool ok) {
   if (again) Schedule();
 }
 
-void ScanWatch::OnCancel() { End(absl::CancelledError("the client went away")); }
+void ScanWatch::OnCancel() { End(grpc::Status::CANCELLED); }
 
 void ScanWatch::OnDone() {
   parts_.scans.Unwatch(scan_id_, handle_);
@@ -103,11 +103,11 @@ void ScanWatch::OnDone() {
   self_.reset();
 }
 
-void ScanWatch::End(const absl::Status& status) {
+void ScanWatch::End(const grpc::Status& status) {
   absl::MutexLock lock(&mutex_);
   if (ended_) return;
   ended_ = true;
-  Finish(Outcome(status, "WatchScan", peer_));
+  Finish(status);
 }
 
 }  // namespace plimsoll::rpc

@@ -40,7 +40,8 @@ class ScanWatch : public grpc::ServerWriteReactor<v1::Scan>,
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
-  void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The first end counts. `status` is what the client sees.
+  void End(const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   ScanWatch(const ApiParts& parts, ScanWatches& watches, std::string scan_id,

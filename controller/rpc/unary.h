@@ -19,7 +19,8 @@ inline std::string Authorization(const grpc::CallbackServerContext& context) {
                                                : std::string(it->second.data(), it->second.size());
 }
 
-// A status for the caller; what broke inside goes to the log.
+// A status for the caller; what broke inside goes to the log. What the database says may name
+// machines and users, and is told before the caller is known: it stays inside too.
 inline grpc::Status Outcome(const absl::Status& status, absl::string_view method,
                             const std::string& peer) {
   if (absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status)) {
@@ -28,6 +29,11 @@ inline grpc::Status Outcome(const absl::Status& status, absl::string_view method
   } else if (absl::IsInternal(status) || absl::IsUnknown(status)) {
     spdlog::error("failed method={} peer={} error=\"{}\"", std::string(method), peer,
                   status.ToString());
+  } else if (absl::IsUnavailable(status) || absl::IsAborted(status)) {
+    spdlog::error("failed method={} peer={} error=\"{}\"", std::string(method), peer,
+                  status.ToString());
+    return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
+                        "the controller's database does not answer; try again");
   }
   return support::ToGrpc(status);
 }
