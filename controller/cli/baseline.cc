@@ -101,6 +101,7 @@ void AddBaseline(CLI::App& app, Session& session) {
   CLI::App* validate = baseline->add_subcommand(
       "validate", "Check a baseline document; every problem with its line");
   validate->add_option("file", options->file, "YAML file")->required()->type_name("FILE");
+  validate->footer("Exit status: 0 valid; 2 not, with each problem as FILE:LINE: what is wrong.");
   validate->final_callback([options, &session] {
     auto loaded = BaselineByNameOrFile(options->file);
     if (!loaded.ok()) {

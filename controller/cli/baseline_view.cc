@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "plimsoll/v1/check_options.pb.h"
 
 namespace plimsoll::cli {
@@ -21,6 +22,7 @@ std::string Value(const Message& message, const FieldDescriptor* field) {
   std::string value;
   if (field->is_map())
     return absl::StrCat(message.GetReflection()->FieldSize(message, field), " entries");
+  if (field->has_presence() && !message.GetReflection()->HasField(message, field)) return "-";
   if (!field->is_repeated()) {
     TextFormat::PrintFieldValueToString(message, field, -1, &value);
     return value;
@@ -45,7 +47,7 @@ void PrintArguments(const Message& arguments, Table& table) {
     const auto& options = field->options().GetExtension(v1::parameter);
     const bool tunable = field->options().HasExtension(v1::parameter);
     const std::string value = Value(arguments, field);
-    if (!tunable && (value == "\"\"" || value == "[]")) continue;
+    if (!tunable && (value == "\"\"" || value == "[]" || value == "-")) continue;
     table.Row(
         {absl::StrCat("  ", field->name()), Printable(value, 200), tunable ? options.help() : ""});
   }
@@ -54,16 +56,18 @@ void PrintArguments(const Message& arguments, Table& table) {
 void PrintText(const char* title, const std::string& text, const Terminal& terminal,
                std::ostream& out) {
   if (text.empty()) return;
+  std::vector<std::string> lines;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) lines.push_back(Printable(line, 8192));
   out << "\n"
       << terminal.Paint(title, Style::kBold) << "\n"
-      << Wrap(Printable(text, 8192), terminal.width(), "  ");
+      << Wrap(absl::StrJoin(lines, "\n"), terminal.width(), "  ");
 }
 
 }  // namespace
 
 void PrintRules(const v1::Baseline& baseline, const Terminal& terminal, std::ostream& out) {
   out << terminal.Paint(Printable(baseline.title(), 200), Style::kBold) << " (" << baseline.id()
-      << " " << baseline.version() << ", " << baseline.rules_size() << " rules)\n";
+      << " " << Printable(baseline.version(), 64) << ", " << baseline.rules_size() << " rules)\n";
   Table table({"RULE", "SEVERITY", "SCOPE", "SLUG", "TITLE"});
   for (const v1::Rule& rule : baseline.rules()) {
     table.Row({rule.id(), PaintSeverity(terminal, rule.severity()),

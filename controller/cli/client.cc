@@ -24,8 +24,11 @@ std::string CredentialsFile(const Session& session) {
 }
 
 absl::Status SaveCredentials(const std::string& file, const Credentials& credentials) {
-  const std::string directory = file.substr(0, file.rfind('/'));
-  if (auto status = support::MakePrivateDirectory(directory); !status.ok()) return status;
+  // A name without a folder is in the current one.
+  if (const size_t slash = file.rfind('/'); slash != std::string::npos && slash > 0) {
+    if (auto status = support::MakePrivateDirectory(file.substr(0, slash)); !status.ok())
+      return status;
+  }
   YAML::Emitter yaml;
   yaml << YAML::BeginMap << YAML::Key << "server" << YAML::Value << credentials.server << YAML::Key
        << "token" << YAML::Value << credentials.token << YAML::Key << "ca" << YAML::Value

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "proto/support/version.h"
 
 namespace plimsoll::cli {
@@ -30,8 +31,10 @@ Terminal Choose(const Session& session, int fd) {
 }  // namespace
 
 void Session::Fail(const absl::Status& status) {
-  *err << error_terminal.Paint("plimsoll: ", Style::kRed)
-       << Printable(std::string(status.message())) << "\n";
+  // A message may have several lines, such as the problems of a document: each stays a line.
+  *err << error_terminal.Paint("plimsoll: ", Style::kRed);
+  for (absl::string_view line : absl::StrSplit(status.message(), '\n'))
+    *err << Printable(line) << "\n";
   exit_status = ExitFor(status);
 }
 
@@ -46,11 +49,11 @@ void Session::PrintJson(const google::protobuf::Message& message) {
     Fail(absl::InternalError(status.ToString()));
     return;
   }
-  *out << text;
+  *out << PrintableJson(text);
 }
 
 void AddOutputOption(CLI::App& command, Session& session) {
-  command.add_option("-o,--output", session.output, "table or json")
+  command.add_option("-o,--output", session.output, "Print a table, or the API's own JSON [table]")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"table", "json"}));
 }
@@ -123,6 +126,14 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     app.parse(reversed);
+  } catch (const CLI::RequiredError& error) {
+    // Of a misspelt command CLI11 says only that there is none.
+    const std::vector<std::string> unknown = app.remaining(true);
+    if (unknown.empty()) return app.exit(error, out, err) == 0 ? kDone : kUsage;
+    session.Fail(absl::InvalidArgumentError(
+        absl::StrCat("\"", unknown[0], "\" is no ", unknown[0][0] == '-' ? "option" : "command",
+                     " here; --help lists them")));
+    return kUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error, out, err) == 0 ? kDone : kUsage;
   }

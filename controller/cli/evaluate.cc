@@ -7,12 +7,13 @@
 #include <iterator>
 #include <memory>
 
-#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "controller/cli/baseline_file.h"
 #include "controller/cli/command.h"
 #include "controller/cli/report_view.h"
 #include "plimsoll/v1/host_facts.pb.h"
+#include "proto/support/digest.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -43,12 +44,14 @@ absl::StatusOr<v1::HostFacts> ReadFacts(const std::string& name) {
     const auto status = google::protobuf::util::JsonStringToMessage(bytes, &facts);
     if (!status.ok())
       return absl::InvalidArgumentError(
-          absl::StrCat(name, " is not facts in JSON: ", status.ToString()));
-    return facts;
+          absl::StrCat(name, " is not facts in JSON: ", std::string(status.message())));
+  } else if (!facts.ParseFromString(bytes)) {
+    facts.Clear();
   }
-  if (!facts.ParseFromString(bytes) || facts.collector_version().empty()) {
+  // Every collector says its version: without it, this is something else.
+  if (facts.collector_version().empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(name, " is not a facts file of plimsoll-collector --once"));
+        absl::StrCat(name, " is not a whole facts file of plimsoll-collector --once"));
   }
   return facts;
 }
@@ -62,6 +65,8 @@ absl::Status EvaluateFile(const Options& options, Session& session) {
   evaluate::Options how;
   how.as_of = absl::FromUnixSeconds(facts->observed_time().seconds()) +
               absl::Nanoseconds(facts->observed_time().nanos());
+  const std::string digest = absl::BytesToHexString(support::FactsDigest(*facts));
+  how.facts_digest = digest;
   std::string error;
   if (!options.as_of.empty() &&
       !absl::ParseTime(absl::RFC3339_full, options.as_of, &how.as_of, &error)) {

@@ -147,7 +147,7 @@ void AddFindings(CLI::App& app, Session& session) {
             }
             options->request.set_minimum_severity(severity);
           },
-          "At least this severity")
+          "Only rules of at least this severity")
       ->type_name("SEVERITY");
   command
       ->add_option_function<std::string>(
@@ -162,7 +162,8 @@ void AddFindings(CLI::App& app, Session& session) {
   AddLabelOption(*command, options->labels, "Only hosts with this label; may be repeated");
   command->add_option("--limit", options->limit, "At most this many; 0 for all")
       ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->type_name("COUNT");
   command->footer("Example:\n  plimsoll findings --severity high --label env=prod");
   command->final_callback([options, &session] {
     WithClient(session, [&](Client& client) { return ListFindings(client, *options, session); });
@@ -174,7 +175,9 @@ void AddSummary(CLI::App& app, Session& session) {
   CLI::App* command =
       app.add_subcommand("summary", "How the fleet, or a part of it, stands against a baseline");
   AddOutputOption(*command, session);
-  command->add_option("--baseline", options->baseline, "Baseline id")->capture_default_str();
+  command->add_option("--baseline", options->baseline, "Baseline id")
+      ->capture_default_str()
+      ->type_name("ID");
   command
       ->add_option_function<std::string>(
           "--host", [options](const std::string& host) { options->request.set_host(host); },

@@ -141,10 +141,12 @@ void AddHosts(CLI::App& app, Session& session) {
           "Only hosts whose name contains this")
       ->type_name("TEXT");
   command->add_option("--baseline", options->baseline, "Baseline whose counts are shown")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->type_name("ID");
   command->add_option("--limit", options->limit, "At most this many; 0 for all")
       ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->type_name("COUNT");
   command->add_option("--revoke", options->revoke, "Refuse this host from now on")
       ->type_name("HOST");
   command->add_option("--reason", options->reason, "Why, with --revoke")->type_name("TEXT");
@@ -165,7 +167,9 @@ void AddHost(CLI::App& app, Session& session) {
       app.add_subcommand("host", "Show one host's report: every rule, with its findings");
   AddOutputOption(*command, session);
   command->add_option("host", options->host, "Host name or id")->required()->type_name("HOST");
-  command->add_option("--baseline", options->baseline, "Baseline id")->capture_default_str();
+  command->add_option("--baseline", options->baseline, "Baseline id")
+      ->capture_default_str()
+      ->type_name("ID");
   AddReportOptions(*command, options->view);
   command->footer(
       "Examples:\n  plimsoll host web-1 --status fail --remediation\n  plimsoll host web-1 -o "

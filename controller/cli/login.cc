@@ -37,6 +37,7 @@ void AddLogin(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand(
       "login", "Check a token against a controller and keep it for later commands");
   command->footer(
+      "Needs --server, --ca and --token-file. The credentials file is for its owner only (0600).\n"
       "Example:\n  plimsoll login --server localhost:7444 --ca "
       "/var/lib/plimsoll-controller/pki/ca.pem \\\n"
       "    --token-file /var/lib/plimsoll-controller/admin.token");

@@ -49,7 +49,9 @@ void AddRules(CLI::App& app, Session& session) {
   CLI::App* rules =
       app.add_subcommand("rules", "List the rules of a baseline that the controller judges by");
   AddOutputOption(*rules, session);
-  rules->add_option("--baseline", options->baseline, "Baseline id")->capture_default_str();
+  rules->add_option("--baseline", options->baseline, "Baseline id")
+      ->capture_default_str()
+      ->type_name("ID");
   rules->final_callback([options, &session] {
     WithClient(session, [&](Client& client) { return ShowRules(client, *options, session); });
   });
@@ -59,7 +61,10 @@ void AddRules(CLI::App& app, Session& session) {
   rule->add_option("rule", options->rule, "Rule id or slug, e.g. 5.04")
       ->required()
       ->type_name("RULE");
-  rule->add_option("--baseline", options->baseline, "Baseline id")->capture_default_str();
+  rule->add_option("--baseline", options->baseline, "Baseline id")
+      ->capture_default_str()
+      ->type_name("ID");
+  rule->footer("Example:\n  plimsoll rule container-not-privileged");
   rule->final_callback([options, &session] {
     WithClient(session, [&](Client& client) { return ShowRule(client, *options, session); });
   });

@@ -176,8 +176,7 @@ void AddScan(CLI::App& app, Session& session) {
                                          "expected info, low, medium, high or critical");
             }
           },
-          "Wait, and exit with 1 when a rule of at least this severity fails or a host gave no "
-          "answer")
+          "Wait; exit with 1 when a rule this severe fails or a host gave no answer")
       ->type_name("SEVERITY");
   command->add_option("--baseline", options->baseline, "Judge --fail-on by this baseline [all]")
       ->type_name("ID");

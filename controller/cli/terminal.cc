@@ -38,10 +38,14 @@ size_t DecodeUtf8(absl::string_view text, size_t i, uint32_t& point) {
   return overlong || impossible ? 0 : length;
 }
 
+// Controls, line separators, and what has no width of its own or turns the direction of its
+// neighbours: two names that differ must not look the same.
 bool IsUnsafe(uint32_t point) {
-  return point < 0x20 || (point >= 0x7F && point < 0xA0) || (point >= 0x202A && point <= 0x202E) ||
-         (point >= 0x2066 && point <= 0x2069) || point == 0x200E || point == 0x200F ||
-         point == 0xFEFF;
+  return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0xAD || point == 0x61C ||
+         point == 0x180E || (point >= 0x200B && point <= 0x200F) ||
+         (point >= 0x2028 && point <= 0x202E) || (point >= 0x2060 && point <= 0x206F) ||
+         point == 0xFEFF || (point >= 0xFFF9 && point <= 0xFFFB) ||
+         (point >= 0xE0000 && point <= 0xE007F);
 }
 
 const char* Code(Style style) {
@@ -94,6 +98,28 @@ std::string Printable(absl::string_view text, size_t limit) {
       safe.append(text.data() + i, length);
     }
     i += length;
+  }
+  return safe;
+}
+
+std::string PrintableJson(absl::string_view json) {
+  std::string safe;
+  for (size_t i = 0; i < json.size();) {
+    uint32_t point = 0;
+    const size_t length = DecodeUtf8(json, i, point);
+    // White space between values stays; within strings it is escaped already.
+    if (length == 0) {
+      safe += kReplacement;
+    } else if (!IsUnsafe(point) || point == '\n') {
+      safe.append(json.data() + i, length);
+    } else if (point < 0x10000) {
+      absl::StrAppendFormat(&safe, "\\u%04x", point);
+    } else {
+      const uint32_t rest = point - 0x10000;
+      absl::StrAppendFormat(&safe, "\\u%04x\\u%04x", 0xD800 + (rest >> 10),
+                            0xDC00 + (rest & 0x3FF));
+    }
+    i += length == 0 ? 1 : length;
   }
   return safe;
 }

@@ -11,10 +11,13 @@
 
 namespace plimsoll::cli {
 
-// Text from a host or a file, safe on a terminal: control characters, C1 controls and bidirectional
-// overrides become
-// "\xNN" or "\u{...}", invalid UTF-8 becomes U+FFFD; cut to `limit` bytes with "…".
+// Text from a host or a file, safe on a terminal: controls (C0, C1), line separators, invisible
+// characters and bidirectional overrides become "\xNN" or "\u{...}", each byte of invalid UTF-8
+// becomes U+FFFD; cut with "…" once the result has `limit` bytes.
 std::string Printable(absl::string_view text, size_t limit = 4096);
+
+// JSON with the same characters as \uNNNN: a terminal does not act upon it, and it means the same.
+std::string PrintableJson(absl::string_view json);
 
 // Columns a text takes on a terminal (UTF-8 code points; no wide characters).
 size_t DisplayWidth(absl::string_view text);
@@ -52,7 +55,7 @@ std::string SeverityName(v1::Severity severity);
 bool ParseSeverity(absl::string_view name, v1::Severity& severity);
 bool ParseStatus(absl::string_view name, v1::Verdict::Status& status);
 
-// Columns of text, as wide as they need to be; the last is wrapped or cut to the terminal.
+// Columns of text, as wide as they need to be: nothing is cut, the terminal wraps long lines.
 class Table {
  public:
   explicit Table(std::vector<std::string> header) : header_(std::move(header)) {}

@@ -104,7 +104,9 @@ void AddToken(CLI::App& app, Session& session) {
   CLI::App* create =
       token->add_subcommand("create", "Make a token that enrols hosts; prints its secret once");
   AddOutputOption(*create, session);
-  create->add_option("--uses", options->uses, "How many hosts it may enrol")->capture_default_str();
+  create->add_option("--uses", options->uses, "How many hosts it may enrol")
+      ->capture_default_str()
+      ->type_name("COUNT");
   create
       ->add_option_function<std::string>(
           "--lifetime",
@@ -124,6 +126,9 @@ void AddToken(CLI::App& app, Session& session) {
       ->add_option("--ca-out", options->ca_out_file,
                    "Write the CA certificate for --ca to this file")
       ->type_name("FILE");
+  create->footer(
+      "Example:\n  plimsoll token create --uses 20 --lifetime 2h --out enrol.token --ca-out "
+      "ca.pem");
   create->final_callback([options, &session] {
     WithClient(session, [&](Client& client) { return Create(client, *options, session); });
   });

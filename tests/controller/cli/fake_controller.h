@@ -1,0 +1,173 @@
+// A controller that answers from memory, for the commands that need one.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "plimsoll/v1/baseline_service.grpc.pb.h"
+#include "plimsoll/v1/enrollment_service.grpc.pb.h"
+#include "plimsoll/v1/finding_service.grpc.pb.h"
+#include "plimsoll/v1/host_service.grpc.pb.h"
+#include "plimsoll/v1/scan_service.grpc.pb.h"
+#include "plimsoll/v1/summary_service.grpc.pb.h"
+
+namespace plimsoll::cli {
+
+// A self-signed certificate for 127.0.0.1, good for an hour, and its key.
+struct SelfSigned {
+  SelfSigned() {
+    EVP_PKEY* key = EVP_EC_gen("P-256");
+    X509* certificate = X509_new();
+    X509_set_version(certificate, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
+    X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
+    X509_set_pubkey(certificate, key);
+    for (const auto& [nid, value] : {std::pair{NID_subject_alt_name, "IP:127.0.0.1"},
+                                     std::pair{NID_basic_constraints, "critical,CA:TRUE"}}) {
+      X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value);
+      X509_add_ext(certificate, extension, -1);
+      X509_EXTENSION_free(extension);
+    }
+    X509_sign(certificate, key, EVP_sha256());
+    BIO* bio = BIO_new(BIO_s_mem());
+    PEM_write_bio_X509(bio, certificate);
+    certificate_pem = Take(bio);
+    PEM_write_bio_PrivateKey(bio, key, nullptr, nullptr, 0, nullptr, nullptr);
+    key_pem = Take(bio);
+    BIO_free(bio);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+  }
+  std::string certificate_pem;
+  std::string key_pem;
+
+ private:
+  // What was written since the last call.
+  static std::string Take(BIO* bio) {
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(bio, &data);
+    std::string text(data, static_cast<size_t>(size));
+    (void)BIO_reset(bio);
+    return text;
+  }
+};
+
+// What the fake answers: set it before the command runs. Only "Bearer plb_good" is known to it.
+struct Answers {
+  // Every call ends with this, when it is not OK.
+  grpc::Status status;
+  v1::Baseline baseline;
+  // One page each, in this order.
+  std::vector<v1::ListHostsResponse> host_pages;
+  v1::HostReport report;
+  v1::ListFindingsResponse findings;
+  v1::Summary summary;
+  // CreateScan gives the first, WatchScan all.
+  std::vector<v1::Scan> scans;
+  v1::CreateEnrollmentTokenResponse token;
+  // The last of its kind that was asked.
+  v1::ListFindingsRequest asked_findings;
+  v1::CreateScanRequest asked_scan;
+};
+
+// Serves on a free port of this machine until it goes. Members of Answers are the test's to change
+// between commands.
+class FakeController : private v1::HostService::Service,
+                       private v1::BaselineService::Service,
+                       private v1::FindingService::Service,
+                       private v1::SummaryService::Service,
+                       private v1::ScanService::Service,
+                       private v1::EnrollmentService::Service {
+ public:
+  FakeController() {
+    grpc::SslServerCredentialsOptions tls;
+    tls.pem_key_cert_pairs.push_back({identity_.key_pem, identity_.certificate_pem});
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(tls), &port);
+    builder.RegisterService(static_cast<v1::HostService::Service*>(this));
+    builder.RegisterService(static_cast<v1::BaselineService::Service*>(this));
+    builder.RegisterService(static_cast<v1::FindingService::Service*>(this));
+    builder.RegisterService(static_cast<v1::SummaryService::Service*>(this));
+    builder.RegisterService(static_cast<v1::ScanService::Service*>(this));
+    builder.RegisterService(static_cast<v1::EnrollmentService::Service*>(this));
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr) std::abort();
+    address_ = absl::StrCat("127.0.0.1:", port);
+  }
+  ~FakeController() override { server_->Shutdown(); }
+
+  const std::string& address() const { return address_; }
+  const std::string& ca_pem() const { return identity_.certificate_pem; }
+  Answers answers;
+
+ private:
+  template <class Response>
+  grpc::Status Answer(grpc::ServerContext* context, const Response& from, Response* to) const {
+    const auto it = context->client_metadata().find("authorization");
+    if (it == context->client_metadata().end() || it->second != "Bearer plb_good") {
+      return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "the token is not valid");
+    }
+    if (answers.status.ok()) *to = from;
+    return answers.status;
+  }
+  grpc::Status ListHosts(grpc::ServerContext* context, const v1::ListHostsRequest* request,
+                         v1::ListHostsResponse* response) override {
+    const size_t page = request->page_token().empty() ? 0 : std::stoul(request->page_token());
+    return Answer(context, answers.host_pages.at(page), response);
+  }
+  grpc::Status GetHostReport(grpc::ServerContext* context, const v1::GetHostReportRequest*,
+                             v1::HostReport* response) override {
+    return Answer(context, answers.report, response);
+  }
+  grpc::Status ListBaselines(grpc::ServerContext* context, const v1::ListBaselinesRequest*,
+                             v1::ListBaselinesResponse* response) override {
+    return Answer(context, v1::ListBaselinesResponse(), response);
+  }
+  grpc::Status GetBaseline(grpc::ServerContext* context, const v1::GetBaselineRequest*,
+                           v1::Baseline* response) override {
+    return Answer(context, answers.baseline, response);
+  }
+  grpc::Status ListFindings(grpc::ServerContext* context, const v1::ListFindingsRequest* request,
+                            v1::ListFindingsResponse* response) override {
+    answers.asked_findings = *request;
+    return Answer(context, answers.findings, response);
+  }
+  grpc::Status GetSummary(grpc::ServerContext* context, const v1::GetSummaryRequest*,
+                          v1::Summary* response) override {
+    return Answer(context, answers.summary, response);
+  }
+  grpc::Status CreateScan(grpc::ServerContext* context, const v1::CreateScanRequest* request,
+                          v1::Scan* response) override {
+    answers.asked_scan = *request;
+    return Answer(context, answers.scans.at(0), response);
+  }
+  grpc::Status WatchScan(grpc::ServerContext*, const v1::WatchScanRequest*,
+                         grpc::ServerWriter<v1::Scan>* writer) override {
+    for (const v1::Scan& scan : answers.scans) writer->Write(scan);
+    return answers.status;
+  }
+  grpc::Status CreateEnrollmentToken(grpc::ServerContext* context,
+                                     const v1::CreateEnrollmentTokenRequest*,
+                                     v1::CreateEnrollmentTokenResponse* response) override {
+    return Answer(context, answers.token, response);
+  }
+
+  const SelfSigned identity_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+}  // namespace plimsoll::cli
