@@ -179,7 +179,8 @@ class Engine:
         """PATH for dockerd. Where this machine's own capabilities are cut short (a sandbox), runc cannot grant what it
         does not have; a wrapper then takes exactly those out of the bundle, and the engine's view stays as it is."""
         last = int(pathlib.Path("/proc/sys/kernel/cap_last_cap").read_text())
-        bounding = next(int(line.split()[1], 16) for line in open("/proc/self/status") if line.startswith("CapBnd"))
+        status = pathlib.Path("/proc/self/status").read_text().splitlines()
+        bounding = next(int(line.split()[1], 16) for line in status if line.startswith("CapBnd"))
         missing = [c for i, c in enumerate(CAPABILITIES) if i <= last and not bounding >> i & 1]
         if not missing:
             return os.environ["PATH"]

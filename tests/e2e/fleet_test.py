@@ -65,7 +65,7 @@ class Fleet(unittest.TestCase):
         other = self.controller.root / "other.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                         "-keyout", "/dev/null", "-out", other, "-subj", "/CN=other"], check=True, capture_output=True)
-        agent = self.controller.agent(self.engine, "--ca", other)
+        agent = self.controller.agent(self.engine, authority=other)
         wait_for(lambda: "no session" in agent.log_file.read_text(), "refusal")
         self.assertIsNone(agent.poll())
         self.assertEqual(self.controller.json("hosts")["hosts"], [])
@@ -113,7 +113,7 @@ class Secrets(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         m = cls.MARKER
-        settings = {"labels": [f"secret={m}"], "log-opts": {"labels": m, "env": m}, "registry-mirrors": [f"https://user:{m}@mirror.example"]}
+        settings = {"labels": [f"secret={m}"], "log-opts": {"labels": m, "env": m}}
         cls.engine = e = cls.enterClassContext(engines.Engine("secret", daemon_json=settings))
         e.import_image("marked", f"ENV IMAGE_SECRET={m}", f"LABEL image.secret={m}", f"CMD sleep {m}")
         e.docker("volume", "create", "-o", "type=cifs", "-o", f"o=username=u,password={m}", "-o", f"device=//u:{m}@h/s", "share")

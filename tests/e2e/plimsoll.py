@@ -29,9 +29,12 @@ def collect(engine, *options):
 
 def evaluate(facts, baseline="azure-docker"):
     """The report of a facts file: {rule id: verdict}."""
-    printed = subprocess.run([BIN / "plimsoll", "evaluate", "--facts", facts, "--baseline", baseline, "-o", "json"],
-                             check=True, capture_output=True, text=True, timeout=60).stdout
-    return {verdict["ruleId"]: verdict for verdict in json.loads(printed)["verdicts"]}
+    done = subprocess.run([BIN / "plimsoll", "evaluate", "--facts", facts, "--baseline", baseline, "-o", "json"],
+                          check=True, capture_output=True, text=True, timeout=60)
+    # Libraries complain here when a text is not what it should be.
+    if done.stderr:
+        raise AssertionError(f"evaluate wrote to standard error: {done.stderr}")
+    return {verdict["ruleId"]: verdict for verdict in json.loads(done.stdout)["verdicts"]}
 
 
 class Controller:
@@ -55,11 +58,13 @@ class Controller:
 
     def start(self):
         self.log = open(self.root / "controller.log", "ab")
+        started_before = self.log_text().count("serving ")
         self.process = subprocess.Popen(
             [BIN / "plimsoll-controller", "--data-dir", self.data, "--listen-collectors",
              f"127.0.0.1:{self.collector_port}", "--listen-api", f"127.0.0.1:{self.api_port}", *self.options],
             stdout=self.log, stderr=self.log)
-        wait_for(lambda: self.process.poll() is not None or self.log_has("serving "), "controller", 60)
+        wait_for(lambda: self.process.poll() is not None or self.log_text().count("serving ") > started_before,
+                 "controller", 60)
         if self.process.poll() is not None:
             raise AssertionError("the controller ended:\n" + self.log_text())
 
@@ -86,13 +91,13 @@ class Controller:
         self.cli("token", "create", "--out", file, *options)
         return file
 
-    def agent(self, engine, *options, token=None, state=None):
+    def agent(self, engine, *options, token=None, state=None, authority=None):
         """Starts a collector for `engine`; returns its process. Its log is in `process.log_file`."""
         state = state or self.root / f"state-{len(self.agents)}"
         log_file = self.root / f"collector-{len(self.agents)}.log"
         process = subprocess.Popen(
             [BIN / "plimsoll-collector", "--controller", f"localhost:{self.collector_port}", "--ca",
-             self.data / "pki" / "ca.pem", "--enroll-token-file", token or self.token(), "--state-dir", state,
+             authority or self.data / "pki" / "ca.pem", "--enroll-token-file", token or self.token(), "--state-dir", state,
              "--docker-socket", engine.socket, *options],
             stdout=open(log_file, "wb"), stderr=subprocess.STDOUT)
         process.log_file = log_file

@@ -105,9 +105,8 @@ void CheckDefaultUlimits(const Context& context, const Check& check, Judge& judg
     return;
   }
   const std::string observed = set ? Text(*configured.value) : "no default ulimits";
-  const Evidence evidence{.observed = observed,
-                          .expected = shortfall.empty() ? absl::string_view("default ulimits")
-                                                        : absl::string_view(shortfall)};
+  const std::string expected = shortfall.empty() ? "default ulimits" : shortfall;
+  const Evidence evidence{.observed = observed, .expected = expected};
   if (configured.known() && !set && args.when_unset() == "manual") {
     judge.Manual(DaemonObject(), evidence);
     NoteSetting(configured, judge);

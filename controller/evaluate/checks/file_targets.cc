@@ -99,7 +99,8 @@ void RecordUnknown(const FileTarget& target, absl::string_view expected, Judge& 
     if (outcome.state() == SourceOutcome::NOT_PRESENT) {
       evidence.observed = "missing, though the daemon is configured to use it";
     } else {
-      evidence.observed = outcome.message().empty() ? "could not be read" : outcome.message();
+      evidence.observed = "could not be read";
+      if (!outcome.message().empty()) evidence.observed = outcome.message();
       evidence.reason = ReasonFor(Source::kFiles, outcome);
     }
   }

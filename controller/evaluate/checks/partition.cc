@@ -76,8 +76,8 @@ absl::string_view PoolOf(absl::string_view dataset) { return dataset.substr(0, d
 
 // What a bind of the directory onto itself shows as its root.
 std::string OwnPath(const MountEntry& parent, absl::string_view directory) {
-  const absl::string_view point = parent.mount_point() == "/" ? "" : parent.mount_point();
-  const absl::string_view root = parent.root() == "/" ? "" : parent.root();
+  const std::string point = parent.mount_point() == "/" ? "" : parent.mount_point();
+  const std::string root = parent.root() == "/" ? "" : parent.root();
   return absl::StrCat(root, directory.substr(point.size()));
 }
 
