@@ -203,10 +203,32 @@ absl::Status Unusable(const std::string& file, absl::string_view why) {
                    "authority (every collector then has to enrol again)"));
 }
 
-absl::Status Create(const std::string& certificate_file, const std::string& key_file,
-                    absl::Time now) {
+// NOT_FOUND: there is no such file.
+absl::StatusOr<KeyPtr> LoadKey(const std::string& file) {
+  auto pem = support::ReadKeyFile(file, true);
+  if (!pem.ok()) return pem.status();
+  KeyPtr key(PEM_read_bio_PrivateKey(ReadBio(*pem).get(), nullptr, nullptr, nullptr));
+  if (!key) return Unusable(file, absl::StrCat("is no private key (", OpensslError(), ")"));
+  return key;
+}
+
+absl::StatusOr<KeyPtr> CreateKey(const std::string& file) {
   KeyPtr key = NewKey();
   if (!key) return OpensslFailure("make CA key");
+  auto pem = KeyPem(key.get());
+  if (!pem.ok()) return pem.status();
+  if (auto status = support::WritePrivateFile(file, *pem); !status.ok()) return status;
+  return key;
+}
+
+// A key that is there without its certificate is kept: hosts that trust it go on doing so.
+absl::Status Create(const std::string& certificate_file, const std::string& key_file,
+                    absl::Time now) {
+  auto loaded = LoadKey(key_file);
+  // The key first: a certificate without its key could never be repaired.
+  if (absl::IsNotFound(loaded.status())) loaded = CreateKey(key_file);
+  if (!loaded.ok()) return loaded.status();
+  const KeyPtr key = *std::move(loaded);
   const Template what{.common_name = "Plimsoll collector CA",
                       .not_before = now - kBackdate,
                       .not_after = now + kCaLifetime,
@@ -215,12 +237,8 @@ absl::Status Create(const std::string& certificate_file, const std::string& key_
                                      {NID_subject_key_identifier, "hash"}}};
   auto made = Sign(what, key.get(), nullptr, key.get());
   if (!made.ok()) return made.status();
-  auto key_pem = KeyPem(key.get());
-  if (!key_pem.ok()) return key_pem.status();
   auto pem = CertificatePem(made->first.get());
   if (!pem.ok()) return pem.status();
-  // The key first: a certificate without its key could never be repaired.
-  if (auto status = support::WritePrivateFile(key_file, *key_pem); !status.ok()) return status;
   return support::WritePrivateFile(certificate_file, *pem, 0644);
 }
 
@@ -237,16 +255,15 @@ absl::StatusOr<std::unique_ptr<CertificateAuthority>> CertificateAuthority::Load
     certificate_pem = support::ReadKeyFile(certificate_file, false);
   }
   if (!certificate_pem.ok()) return certificate_pem.status();
-  auto key_pem = support::ReadKeyFile(key_file, true);
-  if (absl::IsNotFound(key_pem.status())) return Unusable(key_file, "is missing");
-  if (!key_pem.ok()) return key_pem.status();
+  auto loaded = LoadKey(key_file);
+  if (absl::IsNotFound(loaded.status())) return Unusable(key_file, "is missing");
+  if (!loaded.ok()) return loaded.status();
+  KeyPtr key = *std::move(loaded);
 
   CertificatePtr certificate(
       PEM_read_bio_X509(ReadBio(*certificate_pem).get(), nullptr, nullptr, nullptr));
   if (!certificate)
     return Unusable(certificate_file, absl::StrCat("is no certificate (", OpensslError(), ")"));
-  KeyPtr key(PEM_read_bio_PrivateKey(ReadBio(*key_pem).get(), nullptr, nullptr, nullptr));
-  if (!key) return Unusable(key_file, absl::StrCat("is no private key (", OpensslError(), ")"));
   if (X509_check_private_key(certificate.get(), key.get()) != 1) {
     ERR_clear_error();
     return Unusable(key_file, "does not belong to ca.pem");

@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "absl/strings/escaping.h"
 #include "controller/evaluate/evaluate.h"
 #include "proto/support/digest.h"
 #include "proto/support/facts_delta.h"
@@ -94,10 +94,11 @@ absl::StatusOr<Ingest::Result> Ingest::Accept(const std::string& host_id,
       std::min(FromProto(delta.observed_time()), evaluation.recorded + kMaximumSkewAhead);
   evaluation.baselines = &baselines_;
   evaluation.scan_ids.assign(delta.scan_ids().begin(), delta.scan_ids().end());
+  const std::string hex_digest = absl::BytesToHexString(digest);
   for (const v1::Baseline& baseline : baselines_) {
-    evaluation.reports.push_back(
-        evaluate::Evaluate(facts, baseline, {.as_of = evaluation.observed}));
-    evaluation.reports.back().mutable_host()->set_id(host_id);
+    evaluation.reports.push_back(evaluate::Evaluate(
+        facts, baseline,
+        {.as_of = evaluation.observed, .host_id = host_id, .facts_digest = hex_digest}));
   }
   if (auto status = store_.reports().Put(evaluation); !status.ok()) return status;
   scans_.Answered(evaluation.scan_ids);

@@ -52,6 +52,8 @@ void Session::OnReadDone(bool ok) {
   }
   {
     absl::MutexLock lock(&mutex_);
+    // A message that came in while the stream was being finished.
+    if (ended_) return;
     handling_ = true;
   }
   parts_.workers.Add([self = self_] { self->Handle(); });
@@ -72,6 +74,9 @@ void Session::OnDone() {
   if (!parts_.sessions.Remove(peer_.host_id, session_id_)) return;
   spdlog::info("session ended host={} peer={}", peer_.host_id, address_);
   parts_.workers.Add([self = std::move(self)] {
+    SessionRegistry& sessions = self->parts_.sessions;
+    absl::MutexLock lock(&sessions.StateLock(self->peer_.host_id));
+    if (sessions.Has(self->peer_.host_id)) return;
     if (auto status =
             self->parts_.store.hosts().EndSession(self->peer_.host_id, self->parts_.clock.Now());
         !status.ok()) {
@@ -129,6 +134,11 @@ absl::Status Session::HandleHello(const v1::Hello& hello) {
     return absl::FailedPreconditionError(
         "this collector is too old for the controller; upgrade it");
   }
+  // First of all: a revocation from now on either finds this session or is seen below.
+  std::weak_ptr<Session> weak = self_;
+  session_id_ = parts_.sessions.Add(peer_.host_id, [weak](const absl::Status& why) {
+    if (auto session = weak.lock()) session->End(why);
+  });
   if (auto status = parts_.store.enrollment().CheckCertificate(peer_.serial, peer_.host_id);
       !status.ok()) {
     return status;
@@ -143,7 +153,10 @@ absl::Status Session::HandleHello(const v1::Hello& hello) {
   start.labels.insert(hello.labels().begin(), hello.labels().end());
   start.clock_skew = ClockSkew(hello, now);
   start.time = now;
-  if (auto status = parts_.store.hosts().BeginSession(start); !status.ok()) return status;
+  {
+    absl::MutexLock lock(&parts_.sessions.StateLock(peer_.host_id));
+    if (auto status = parts_.store.hosts().BeginSession(start); !status.ok()) return status;
+  }
   auto stream = parts_.store.reports().GetStreamState(peer_.host_id);
   if (!stream.ok()) return stream.status();
 
@@ -165,10 +178,6 @@ absl::Status Session::HandleHello(const v1::Hello& hello) {
                support::LogSafe(hello.hostname()), address_,
                support::LogSafe(hello.collector_version()), welcome.resync());
 
-  std::weak_ptr<Session> weak = self_;
-  session_id_ = parts_.sessions.Add(peer_.host_id, [weak](const absl::Status& why) {
-    if (auto session = weak.lock()) session->End(why);
-  });
   parts_.scans.AddSession(peer_.host_id, session_id_, [weak](const store::PendingScan& scan) {
     auto session = weak.lock();
     if (!session) return;

@@ -59,4 +59,13 @@ size_t SessionRegistry::Count() const {
   return sessions_.size();
 }
 
+bool SessionRegistry::Has(const std::string& host_id) const {
+  absl::MutexLock lock(&mutex_);
+  return sessions_.contains(host_id);
+}
+
+absl::Mutex& SessionRegistry::StateLock(const std::string& host_id) {
+  return state_locks_[std::hash<std::string>()(host_id) % state_locks_.size()];
+}
+
 }  // namespace plimsoll::gateway

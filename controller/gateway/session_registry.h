@@ -1,6 +1,7 @@
 // The sessions that are open on this controller, one a host.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <string>
@@ -26,6 +27,13 @@ class SessionRegistry {
   // Ends all sessions with UNAVAILABLE, and every later one: the controller stops.
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
   size_t Count() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // True while the host has a session here.
+  bool Has(const std::string& host_id) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Held while the store is told that a session of this host began or ended: with Has asked under
+  // it, a session's end that is stored late cannot undo the beginning of the next. Some hosts share
+  // one lock.
+  absl::Mutex& StateLock(const std::string& host_id);
 
  private:
   struct Entry {
@@ -36,6 +44,7 @@ class SessionRegistry {
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<std::string, Entry> sessions_ ABSL_GUARDED_BY(mutex_);
+  std::array<absl::Mutex, 64> state_locks_;
 };
 
 }  // namespace plimsoll::gateway

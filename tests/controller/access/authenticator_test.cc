@@ -1,0 +1,96 @@
+#include "controller/access/authenticator.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "controller/store/store.h"
+#include "tests/support/postgres_fixture.h"
+
+namespace plimsoll::access {
+namespace {
+
+using store::Role;
+
+class AuthenticatorTest : public ::testing::Test {
+ protected:
+  std::string Create(const std::string& name, Role role,
+                     std::optional<absl::Time> expires = std::nullopt) {
+    auto secret = authenticator_.CreateToken(name, role, expires);
+    EXPECT_TRUE(secret.ok()) << secret.status();
+    return secret.ok() ? *secret : std::string();
+  }
+
+  support::FakeClock clock_{absl::FromUnixSeconds(1800000000)};
+  std::unique_ptr<store::Store> store_ = plimsoll::testing::FreshStore();
+  Authenticator authenticator_{store_->tokens(), clock_};
+};
+
+TEST_F(AuthenticatorTest, ATokenNamesItsOwnerAndRole) {
+  const std::string secret = Create("ann", Role::kAuditor);
+  for (const char* scheme : {"Bearer ", "bearer "}) {
+    auto principal = authenticator_.Authenticate(scheme + secret);
+    ASSERT_TRUE(principal.ok()) << principal.status();
+    EXPECT_EQ(principal->name, "ann");
+    EXPECT_EQ(principal->role, Role::kAuditor);
+  }
+}
+
+TEST_F(AuthenticatorTest, OnlyBearerTokensAreRead) {
+  const std::string secret = Create("ann", Role::kAdmin);
+  for (const std::string& header :
+       std::vector<std::string>{"", secret, "Basic " + secret, "Bearer"}) {
+    const absl::Status status = authenticator_.Authenticate(header).status();
+    EXPECT_TRUE(absl::IsUnauthenticated(status)) << header;
+    EXPECT_TRUE(absl::StrContains(status.message(), "plimsoll login")) << status;
+    EXPECT_FALSE(absl::StrContains(status.message(), secret)) << status;
+  }
+}
+
+TEST_F(AuthenticatorTest, BadTokensAreRefusedInTheSameWords) {
+  const std::string revoked = Create("revoked", Role::kViewer);
+  auto principal = authenticator_.Authenticate("Bearer " + revoked);
+  ASSERT_TRUE(principal.ok()) << principal.status();
+  ASSERT_TRUE(store_->tokens().Revoke(principal->token_id).ok());
+  const std::string expired = Create("expired", Role::kViewer, clock_.Now() + absl::Seconds(10));
+  // What was found valid a moment ago is remembered.
+  EXPECT_TRUE(authenticator_.Authenticate("Bearer " + revoked).ok());
+  clock_.Advance(absl::Seconds(10));
+  const absl::Status unknown = authenticator_.Authenticate("Bearer plb_guess").status();
+  EXPECT_TRUE(absl::IsUnauthenticated(unknown)) << unknown;
+  EXPECT_EQ(authenticator_.Authenticate("Bearer " + revoked).status(), unknown);
+  EXPECT_EQ(authenticator_.Authenticate("Bearer " + expired).status(), unknown);
+  EXPECT_EQ(authenticator_.Authenticate("Bearer ").status(), unknown);
+}
+
+TEST_F(AuthenticatorTest, ANameHasOneLiveToken) {
+  Create("ann", Role::kViewer);
+  EXPECT_TRUE(absl::IsAlreadyExists(
+      authenticator_.CreateToken("ann", Role::kAdmin, std::nullopt).status()));
+}
+
+TEST(RequireRoleTest, AdminMayAllAndEverybodyMayView) {
+  // Rows: who; columns: what is needed, viewer to admin.
+  const Role roles[] = {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin};
+  const bool allowed[4][4] = {{true, false, false, false},
+                              {true, true, false, false},
+                              {true, false, true, false},
+                              {true, true, true, true}};
+  for (int who = 0; who < 4; ++who) {
+    for (int needed = 0; needed < 4; ++needed) {
+      const absl::Status status = RequireRole({"id", "ann", roles[who]}, roles[needed]);
+      EXPECT_EQ(status.ok(), allowed[who][needed]) << who << needed;
+      if (status.ok()) continue;
+      EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
+      EXPECT_TRUE(absl::StrContains(
+          status.message(), absl::StrCat("\"ann\" is ", RoleName(roles[who]), "; this needs ",
+                                         RoleName(roles[needed]))))
+          << status;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace plimsoll::access

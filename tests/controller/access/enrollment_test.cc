@@ -1,0 +1,149 @@
+#include "controller/access/enrollment.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "controller/access/tokens.h"
+#include "controller/store/store.h"
+#include "tests/controller/access/signing_requests.h"
+#include "tests/support/postgres_fixture.h"
+
+namespace plimsoll::access {
+namespace {
+
+class EnrollmentTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char dir[] = "/tmp/plimsoll-enrol-XXXXXX";
+    ASSERT_NE(mkdtemp(dir), nullptr);
+    dir_ = dir;
+    authority_ = *CertificateAuthority::LoadOrCreate(dir_ + "/pki", clock_.Now());
+    enrollment_ = std::make_unique<Enrollment>(
+        store_->enrollment(), *authority_, clock_,
+        EnrollmentOptions{.certificate_lifetime = absl::Hours(2), .refused_per_minute = 3});
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+
+  // A token that lives for an hour.
+  std::string Token(const std::string& id, int uses = 1) {
+    const std::string secret = NewSecret("plt_");
+    v1::EnrollmentToken token;
+    token.set_id(id);
+    token.set_max_uses(uses);
+    token.mutable_create_time()->set_seconds(absl::ToUnixSeconds(clock_.Now()));
+    token.mutable_expire_time()->set_seconds(absl::ToUnixSeconds(clock_.Now()) + 3600);
+    EXPECT_TRUE(store_->enrollment().CreateToken(token, HashSecret(secret)).ok());
+    return secret;
+  }
+
+  absl::StatusOr<v1::EnrollResponse> Enroll(const std::string& token,
+                                            const std::string& hostname = "web-1") {
+    v1::EnrollRequest request;
+    request.set_token(token);
+    request.set_hostname(hostname);
+    request.set_certificate_signing_request(GoodRequest());
+    return enrollment_->Enroll(request, "ipv4:192.0.2.7:40000");
+  }
+
+  static std::string SerialOf(const std::string& pem) {
+    support::CertificatePtr certificate(
+        PEM_read_bio_X509(support::ReadBio(pem).get(), nullptr, nullptr, nullptr));
+    support::BignumPtr number(
+        ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate.get()), nullptr));
+    char* hex = BN_bn2hex(number.get());
+    std::string serial = hex;
+    OPENSSL_free(hex);
+    for (char& c : serial) c = static_cast<char>(tolower(c));
+    return serial;
+  }
+
+  std::string dir_;
+  support::FakeClock clock_{absl::FromUnixSeconds(1800000000)};
+  std::unique_ptr<store::Store> store_ = plimsoll::testing::FreshStore();
+  std::unique_ptr<CertificateAuthority> authority_;
+  std::unique_ptr<Enrollment> enrollment_;
+};
+
+TEST_F(EnrollmentTest, AGoodTokenMakesAHostWithACertificateOnRecord) {
+  auto enrolled = Enroll(Token("t"), "web-1");
+  ASSERT_TRUE(enrolled.ok()) << enrolled.status();
+  EXPECT_EQ(enrolled->ca_bundle_pem(), authority_->BundlePem());
+  const auto host = store_->hosts().Get("web-1");
+  ASSERT_TRUE(host.ok()) << host.status();
+  EXPECT_EQ(host->id(), enrolled->host_id());
+  const std::string serial = SerialOf(enrolled->certificate_pem());
+  EXPECT_TRUE(store_->enrollment().CheckCertificate(serial, enrolled->host_id()).ok());
+}
+
+TEST_F(EnrollmentTest, EveryBadTokenIsRefusedInTheSameWords) {
+  const std::string exhausted = Token("exhausted");
+  ASSERT_TRUE(Enroll(exhausted, "first").ok());
+  const std::string revoked = Token("revoked");
+  ASSERT_TRUE(store_->enrollment().RevokeToken("revoked").ok());
+  const std::string expired = Token("expired");
+  clock_.Advance(absl::Hours(1));
+
+  const absl::Status unknown = Enroll(NewSecret("plt_")).status();
+  EXPECT_TRUE(absl::IsUnauthenticated(unknown)) << unknown;
+  clock_.Advance(absl::Minutes(1));
+  for (const std::string& token : {exhausted, revoked, expired}) {
+    EXPECT_EQ(Enroll(token).status(), unknown);
+  }
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_EQ(Enroll("").status(), unknown);
+  EXPECT_TRUE(absl::IsNotFound(store_->hosts().Get("web-1").status()));
+}
+
+TEST_F(EnrollmentTest, ABadRequestTakesNoUseOfTheToken) {
+  const std::string token = Token("t");
+  v1::EnrollRequest request;
+  request.set_token(token);
+  request.set_certificate_signing_request("garbage");
+  EXPECT_TRUE(absl::IsInvalidArgument(enrollment_->Enroll(request, "peer").status()));
+  EXPECT_TRUE(Enroll(token).ok());
+}
+
+TEST_F(EnrollmentTest, TooManyRefusalsCloseTheDoorForTheMinute) {
+  const std::string good = Token("good", 2);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(absl::IsUnauthenticated(Enroll("guess").status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(Enroll("guess").status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(Enroll(good).status()));
+  clock_.Advance(absl::Seconds(59));
+  EXPECT_TRUE(absl::IsResourceExhausted(Enroll(good).status()));
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_TRUE(Enroll(good).ok());
+}
+
+TEST_F(EnrollmentTest, SuccessesAreNotCounted) {
+  const std::string token = Token("t", 10);
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(Enroll(token).ok()) << i;
+}
+
+TEST_F(EnrollmentTest, RenewalIsForWhoIsKnownAndWelcome) {
+  auto enrolled = Enroll(Token("t"));
+  ASSERT_TRUE(enrolled.ok()) << enrolled.status();
+  const std::string id = enrolled->host_id();
+  const std::string serial = SerialOf(enrolled->certificate_pem());
+  v1::RenewRequest request;
+  request.set_certificate_signing_request(GoodRequest());
+  auto renewed = enrollment_->Renew(id, serial, request);
+  ASSERT_TRUE(renewed.ok()) << renewed.status();
+  const std::string next = SerialOf(renewed->certificate_pem());
+  EXPECT_NE(next, serial);
+  EXPECT_TRUE(enrollment_->Renew(id, next, request).ok());
+
+  EXPECT_TRUE(absl::IsUnauthenticated(enrollment_->Renew(id, "00", request).status()));
+  EXPECT_TRUE(absl::IsUnauthenticated(enrollment_->Renew(NewHostId(), serial, request).status()));
+  v1::RenewRequest garbage;
+  garbage.set_certificate_signing_request("garbage");
+  EXPECT_TRUE(absl::IsInvalidArgument(enrollment_->Renew(id, serial, garbage).status()));
+  ASSERT_TRUE(store_->enrollment().RevokeHost(id, "stolen", clock_.Now()).ok());
+  for (const std::string& revoked : {serial, next}) {
+    EXPECT_TRUE(absl::IsUnauthenticated(enrollment_->Renew(id, revoked, request).status()));
+  }
+}
+
+}  // namespace
+}  // namespace plimsoll::access
