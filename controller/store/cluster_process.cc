@@ -18,7 +18,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/clock.h"
+#include "proto/support/clock.h"
 
 namespace plimsoll::store {
 namespace {
@@ -143,11 +143,12 @@ std::unique_ptr<Process> Process::Adopt(pid_t pid, const ClusterUser& user,
 
 bool Process::Wait(absl::Duration timeout) {
   if (ended_) return true;
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Time deadline = support::Clock::Real().Now() + timeout;
   while (true) {
     if (pidfd_ >= 0) {
       pollfd poll_fd = {pidfd_, POLLIN, 0};
-      const absl::Duration left = std::max(deadline - absl::Now(), absl::ZeroDuration());
+      const absl::Duration left =
+          std::max(deadline - support::Clock::Real().Now(), absl::ZeroDuration());
       ended_ = poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(left))) == 1;
     }
     int status = 0;
@@ -159,7 +160,7 @@ bool Process::Wait(absl::Duration timeout) {
       // Not our child: it has ended when its number is free.
       ended_ = kill(pid_, 0) != 0 && errno == ESRCH;
     }
-    if (ended_ || absl::Now() >= deadline) return ended_;
+    if (ended_ || support::Clock::Real().Now() >= deadline) return ended_;
     if (pidfd_ < 0) absl::SleepFor(absl::Milliseconds(20));
   }
 }

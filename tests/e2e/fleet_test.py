@@ -85,7 +85,7 @@ class Fleet(unittest.TestCase):
         wait_for(lambda: self.controller.evaluated_hosts()[0]["connection"] == "CONNECTED", "reconnect", 60)
         after = self.controller.json("summary")
         self.assertEqual(before["counts"], after["counts"])
-        postmaster = (self.controller.data / "postgres" / "postmaster.pid").read_text().split()[0]
+        postmaster = next(self.controller.data.rglob("postmaster.pid")).read_text().split()[0]
         uid = next(l for l in open(f"/proc/{postmaster}/status") if l.startswith("Uid:")).split()[1]
         self.assertNotEqual(uid, "0")
 

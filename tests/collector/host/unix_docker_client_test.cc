@@ -396,6 +396,5 @@ TEST(UnixDockerClient, KnowsWhoListens) {
   EXPECT_EQ(peer->pid, ::getpid());
   EXPECT_EQ(peer->uid, static_cast<int64_t>(::geteuid()));
 }
-
 }  // namespace
 }  // namespace plimsoll::host
