@@ -25,8 +25,11 @@ absl::Status MakePrivateDirectory(const std::string& dir) {
     if (error)
       return absl::ErrnoToStatus(error.value(), absl::StrCat("create the parent of ", dir));
   }
-  if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("create directory ", dir));
+  if (mkdir(dir.c_str(), 0700) != 0) {
+    const int why = errno;
+    // Somebody else was faster.
+    if (why == EEXIST && std::filesystem::is_directory(path, error)) return absl::OkStatus();
+    return absl::ErrnoToStatus(why, absl::StrCat("create directory ", dir));
   }
   return absl::OkStatus();
 }

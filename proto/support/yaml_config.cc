@@ -10,7 +10,7 @@ namespace plimsoll::support {
 namespace {
 
 [[noreturn]] void Refuse(const YAML::Mark& mark, const std::string& why) {
-  throw CLI::FileError(absl::StrCat("configuration file, line ", mark.line + 1, ": ", why));
+  throw CLI::ConfigError(absl::StrCat("configuration file, line ", mark.line + 1, ": ", why));
 }
 
 std::string Scalar(const YAML::Node& node, const std::string& key) {
@@ -49,7 +49,12 @@ std::vector<CLI::ConfigItem> YamlConfig::from_config(std::istream& input) const 
   if (root.IsNull()) return items;
   if (!root.IsMap()) Refuse(root.Mark(), "expected \"option: value\" lines");
   for (const auto& pair : root) {
-    items.push_back(ToItem(Scalar(pair.first, "option"), pair.second));
+    const std::string key = Scalar(pair.first, "option");
+    const CLI::Option* option = app_.get_option_no_throw(absl::StrCat("--", key));
+    if (option == nullptr || !option->get_configurable()) {
+      Refuse(pair.first.Mark(), absl::StrCat("there is no option \"", key, "\""));
+    }
+    items.push_back(ToItem(key, pair.second));
   }
   return items;
 }
@@ -57,7 +62,7 @@ std::vector<CLI::ConfigItem> YamlConfig::from_config(std::istream& input) const 
 void AddYamlConfig(CLI::App& app, const std::string& default_path) {
   app.set_config("--config", default_path,
                  "YAML file with the same options, without the dashes; flags override it");
-  app.config_formatter(std::make_shared<YamlConfig>());
+  app.config_formatter(std::make_shared<YamlConfig>(app));
   app.allow_config_extras(false);
 }
 
