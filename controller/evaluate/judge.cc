@@ -95,6 +95,7 @@ v1::Finding* Judge::Add(Status status, const ObjectRef& object, const Evidence& 
   if (object.id.empty()) ++hosts_;
   v1::Finding* finding = verdict_.add_findings();
   finding->set_status(status);
+  // In place: a report that is used again has room for these already.
   Set(object.name, finding->mutable_object());
   if (!object.id.empty()) Set(object.id, finding->mutable_object_id());
   Set(evidence.observed, finding->mutable_observed());
@@ -216,7 +217,7 @@ void Judge::Finish() {
     });
     findings.erase(passes, findings.end());
   }
-  if (findings.size() > 1) {
+  if (!std::is_sorted(findings.pointer_begin(), findings.pointer_end(), Before)) {
     std::sort(findings.pointer_begin(), findings.pointer_end(), Before);
   }
   Summarise(status);

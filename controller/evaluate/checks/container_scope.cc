@@ -1,6 +1,7 @@
 #include "controller/evaluate/checks/container_scope.h"
 
 #include <algorithm>
+#include <array>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -14,6 +15,7 @@ using v1::Container;
 using v1::SourceOutcome;
 
 constexpr size_t kShortIdLength = 12;
+constexpr size_t kUsualNameSize = 96;
 constexpr char kServiceName[] = "com.docker.swarm.service.name";
 constexpr char kTaskId[] = "com.docker.swarm.task.id";
 constexpr char kDigest[] = "sha256:";
@@ -64,37 +66,36 @@ bool ComesBack(const Container& container) {
          (container.restart_policy() == "always" || container.restart_policy() == "on-failure");
 }
 
-Outcome Make(Outcome::Kind kind, std::string observed, std::string expected,
-             absl::string_view source, absl::string_view reason) {
+Outcome Make(Outcome::Kind kind, Words observed, Words expected, absl::string_view source,
+             absl::string_view reason) {
   Outcome outcome;
   outcome.kind = kind;
-  outcome.details = std::make_unique<Outcome::Details>();
-  outcome.details->observed = std::move(observed);
-  outcome.details->expected = std::move(expected);
-  outcome.details->source = source;
-  outcome.details->reason = reason;
+  outcome.has_details = true;
+  outcome.observed = std::move(observed);
+  outcome.expected = std::move(expected);
+  outcome.source = source;
+  outcome.reason = reason;
   return outcome;
 }
 
 }  // namespace
 
 Outcome&& Outcome::WithNote(absl::string_view code, std::string text) && {
-  if (details == nullptr) details = std::make_unique<Details>();
-  details->note_code = code;
-  details->note = std::move(text);
+  has_details = true;
+  note_code = code;
+  note = std::move(text);
   return std::move(*this);
 }
 
-Outcome PassWith(std::string observed, std::string expected, absl::string_view source) {
+Outcome PassWith(Words observed, Words expected, absl::string_view source) {
   return Make(Outcome::Kind::kPass, std::move(observed), std::move(expected), source, {});
 }
 
-Outcome Fail(std::string observed, std::string expected, absl::string_view source,
-             absl::string_view reason) {
+Outcome Fail(Words observed, Words expected, absl::string_view source, absl::string_view reason) {
   return Make(Outcome::Kind::kFail, std::move(observed), std::move(expected), source, reason);
 }
 
-Outcome Unknown(absl::string_view reason, std::string observed, std::string expected,
+Outcome Unknown(absl::string_view reason, Words observed, Words expected,
                 absl::string_view source) {
   return Make(Outcome::Kind::kUnknown, std::move(observed), std::move(expected), source, reason);
 }
@@ -146,12 +147,12 @@ bool ScopeFilter::AdmitSlowly(const Container& container, Judge& judge) {
   }
   const SourceOutcome& outcome = container.outcome();
   if (outcome.state() != SourceOutcome::OK) {
-    Report(
-        container,
-        Unknown(ReasonFor(Source::kContainers, outcome),
-                outcome.message().empty() ? "the container was not inspected" : outcome.message(),
-                "a container that can be inspected", "inspect"),
-        judge);
+    Report(container,
+           Unknown(ReasonFor(Source::kContainers, outcome),
+                   outcome.message().empty() ? std::string("the container was not inspected")
+                                             : outcome.message(),
+                   "a container that can be inspected", "inspect"),
+           judge);
     return false;
   }
   if (container.status() == Container::STATUS_UNSPECIFIED) {
@@ -176,10 +177,12 @@ absl::string_view ShortId(absl::string_view id) {
 }
 
 std::string ObjectName(const Container& container) {
-  const auto task = container.labels().find(kTaskId);
-  const auto service = container.labels().find(kServiceName);
-  if (task != container.labels().end() && service != container.labels().end()) {
-    return absl::StrCat(service->second, " (task ", task->second, ")");
+  if (!container.labels().empty()) {
+    const auto task = container.labels().find(kTaskId);
+    const auto service = container.labels().find(kServiceName);
+    if (task != container.labels().end() && service != container.labels().end()) {
+      return absl::StrCat(service->second, " (task ", task->second, ")");
+    }
   }
   const absl::string_view id = ShortId(container.id());
   if (container.name().empty()) return std::string(id);
@@ -191,7 +194,24 @@ void Report(const Container& container, const Outcome& outcome, Judge& judge) {
     judge.OutOfScope();
     return;
   }
-  const std::string name = ObjectName(container);
+  // Nearly every name fits, and needs no allocation.
+  std::array<char, kUsualNameSize> usual;
+  std::string unusual;
+  absl::string_view name;
+  const absl::string_view id = ShortId(container.id());
+  const size_t size = container.name().size() + id.size() + 3;
+  if (container.labels().empty() && !container.name().empty() && !id.empty() &&
+      size <= usual.size()) {
+    char* end = std::copy(container.name().begin(), container.name().end(), usual.data());
+    *end++ = ' ';
+    *end++ = '(';
+    end = std::copy(id.begin(), id.end(), end);
+    *end = ')';
+    name = absl::string_view(usual.data(), size);
+  } else {
+    unusual = ObjectName(container);
+    name = unusual;
+  }
   Report(ObjectRef{.name = name, .id = container.id().empty() ? name : container.id()}, outcome,
          judge);
 }
@@ -201,22 +221,21 @@ void Report(const ObjectRef& object, const Outcome& outcome, Judge& judge) {
     judge.OutOfScope();
     return;
   }
-  if (outcome.details == nullptr) {
+  if (!outcome.has_details) {
     judge.Pass();
     return;
   }
-  const Outcome::Details& details = *outcome.details;
-  const Evidence evidence{.observed = details.observed,
-                          .expected = details.expected,
-                          .reason = details.reason,
-                          .source = details.source};
+  const Evidence evidence{.observed = outcome.observed.view(),
+                          .expected = outcome.expected.view(),
+                          .reason = outcome.reason,
+                          .source = outcome.source};
   v1::Finding* finding = outcome.kind == Outcome::Kind::kFail      ? judge.Fail(object, evidence)
                          : outcome.kind == Outcome::Kind::kUnknown ? judge.Unknown(object, evidence)
                                                                    : judge.Pass(object, evidence);
-  if (details.note_code.empty()) return;
+  if (outcome.note_code.empty()) return;
   v1::Note* note = finding->add_notes();
-  note->set_code(details.note_code.data(), details.note_code.size());
-  note->set_text(details.note);
+  note->set_code(outcome.note_code.data(), outcome.note_code.size());
+  note->set_text(std::string(outcome.note.view()));
 }
 
 bool ListingUsable(Source source, const SourceOutcome& outcome, Judge& judge) {

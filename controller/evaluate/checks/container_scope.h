@@ -22,23 +22,36 @@
 
 namespace plimsoll::evaluate {
 
-// What a predicate says of one object. Built by the functions below.
+// Words for a finding. Literals and views are borrowed, and must live until the outcome is
+// reported; a std::string is owned.
+class Words {
+ public:
+  Words() = default;
+  Words(const char* literal) : borrowed_(literal) {}                                  // NOLINT
+  Words(absl::string_view text) : borrowed_(text) {}                                  // NOLINT
+  Words(std::string text) : text_(std::make_unique<std::string>(std::move(text))) {}  // NOLINT
+
+  absl::string_view view() const { return text_ == nullptr ? borrowed_ : *text_; }
+
+ private:
+  absl::string_view borrowed_;
+  std::unique_ptr<std::string> text_;
+};
+
+// What a predicate says of one object. Built by the functions below. `reason`, `source` and
+// `note_code` must outlive the report of the outcome: literals, or views into the facts.
 struct Outcome {
   enum class Kind : uint8_t { kPass, kFail, kUnknown, kOutOfScope };
-  // What goes into the finding. `reason`, `source` and `note_code` must outlive the report of the
-  // outcome: literals, or views into the facts.
-  struct Details {
-    std::string observed;
-    std::string expected;
-    absl::string_view source;
-    absl::string_view reason;
-    absl::string_view note_code;
-    std::string note;
-  };
 
   Kind kind = Kind::kPass;
-  // Null: a bare pass, or out of scope.
-  std::unique_ptr<Details> details;
+  // False: a bare pass, or out of scope; nothing below is set.
+  bool has_details = false;
+  Words observed = {};
+  Words expected = {};
+  absl::string_view source = {};
+  absl::string_view reason = {};
+  absl::string_view note_code = {};
+  Words note = {};
 
   // Adds a note to the finding; a bare pass becomes one with a finding.
   Outcome&& WithNote(absl::string_view code, std::string text) &&;
@@ -46,13 +59,12 @@ struct Outcome {
 
 inline Outcome Pass() { return {}; }
 // The rule has nothing to say of this object.
-inline Outcome OutOfScope() { return {.kind = Outcome::Kind::kOutOfScope, .details = nullptr}; }
-Outcome PassWith(std::string observed, std::string expected, absl::string_view source);
-Outcome Fail(std::string observed, std::string expected, absl::string_view source,
+inline Outcome OutOfScope() { return {.kind = Outcome::Kind::kOutOfScope}; }
+Outcome PassWith(Words observed, Words expected, absl::string_view source);
+Outcome Fail(Words observed, Words expected, absl::string_view source,
              absl::string_view reason = {});
 // `reason` is one of the codes of namespace reason.
-Outcome Unknown(absl::string_view reason, std::string observed, std::string expected,
-                absl::string_view source);
+Outcome Unknown(absl::string_view reason, Words observed, Words expected, absl::string_view source);
 
 // Which containers a rule judges (rules.md S6). Borrows the arguments and the context.
 class ScopeFilter {
@@ -118,7 +130,7 @@ void ForEachContainer(const Context& context, const v1::ContainerScope& scope, J
   for (const v1::Container& container : facts.containers()) {
     if (!filter.Admit(container, judge)) continue;
     const Outcome outcome = predicate(container);
-    if (outcome.kind == Outcome::Kind::kPass && outcome.details == nullptr) {
+    if (outcome.kind == Outcome::Kind::kPass && !outcome.has_details) {
       judge.Pass();
     } else {
       Report(container, outcome, judge);

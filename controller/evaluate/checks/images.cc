@@ -64,7 +64,7 @@ void JudgeImageHealthcheck(const Context& context, const v1::Check& check, Judge
       continue;
     }
     const Outcome outcome = JudgeImage(image);
-    if (outcome.details == nullptr) {
+    if (!outcome.has_details) {
       judge.Pass();
       continue;
     }
