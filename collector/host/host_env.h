@@ -16,7 +16,9 @@
 
 namespace plimsoll::host {
 
-// Borrows everything; the owner outlives every collection. Thread-compatible.
+// Borrows everything; the owner outlives every collection. A collection uses it from two threads at
+// once: `docker` from one, `audit`, `names` and `systemd` from the other, and `files`,
+// `files_of_process` and `clock`, which are thread-safe, from both.
 struct HostEnv {
   DockerClient& docker;
   // The host's own files, and /proc and /sys.

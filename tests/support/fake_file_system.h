@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,6 +18,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "collector/host/file_system.h"
 
 namespace plimsoll::test {
@@ -133,7 +135,10 @@ class FakeFileSystem : public host::FileSystem {
     if (node.content.size() > limit) {
       return absl::ResourceExhaustedError(absl::StrCat(path, ": longer than ", limit, " bytes"));
     }
-    read_paths_.insert(*at);
+    {
+      absl::MutexLock lock(&read_mutex_->mutex);
+      read_paths_.insert(*at);
+    }
     return node.content;
   }
   absl::StatusOr<std::vector<std::string>> ListDirectory(absl::string_view path) const override {
@@ -244,6 +249,11 @@ class FakeFileSystem : public host::FileSystem {
   std::map<std::string, Node> nodes_;
   std::map<std::string, absl::Status> errors_;
   std::map<std::string, absl::Status> read_errors_;
+  // Shared with copies, which does no harm: it guards a moment only.
+  struct Lock {
+    absl::Mutex mutex;
+  };
+  std::shared_ptr<Lock> read_mutex_ = std::make_shared<Lock>();
   mutable std::set<std::string> read_paths_;
   uint64_t last_inode_ = 1000;
 };
