@@ -40,6 +40,12 @@ constexpr Statement kList = {
 
 constexpr Statement kMonthExists = {"transitions_month_exists",
                                     "SELECT to_regclass($1) IS NOT NULL"};
+// Reads the catalogue itself: to_regclass may answer from a cache that does not know yet what
+// another session committed while this one waited for the lock.
+constexpr Statement kMonthAttached = {
+    "transitions_month_attached",
+    "SELECT EXISTS (SELECT FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+    " WHERE relname = $1 AND relnamespace = current_schema()::regnamespace)"};
 constexpr Statement kLockMonths = {"transitions_lock_months",
                                    "SELECT pg_advisory_xact_lock(7245107782)"};
 // $0: table, $1: suffix, $2: first instant, $3: the next month's. Attaching, unlike CREATE TABLE
@@ -124,8 +130,9 @@ bool MonthExists(Transaction& tx, absl::Time recorded) {
 absl::Status EnsureMonth(ConnectionPool& pool, absl::Time recorded) {
   return pool.Transact("make room for a month of history", [recorded](Transaction& tx) {
     tx.Exec(kLockMonths);
-    if (MonthExists(tx, recorded)) return absl::OkStatus();
     const absl::CivilMonth month = MonthOf(recorded);
+    const std::string last = absl::StrCat(kMonthlyTables[1], "_", Suffix(month));
+    if (tx.Exec(kMonthAttached, last)[0][0].as<bool>()) return absl::OkStatus();
     const auto start = [](absl::CivilMonth begin) {
       return Time(absl::FromCivil(begin, absl::UTCTimeZone()));
     };
