@@ -35,7 +35,7 @@ install_packages() {
   deploy/packages install build test
 }
 
-configure_only() { cmake -S . -B "$BUILD" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPLIMSOLL_BENCH=ON >"$BUILD.configure.log" 2>&1 || { cat "$BUILD.configure.log"; return 1; }; }
+configure_only() { mkdir -p "$BUILD" && cmake -S . -B "$BUILD" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPLIMSOLL_TESTS=ON -DPLIMSOLL_BENCH=ON >"$BUILD/configure.log" 2>&1 || { cat "$BUILD/configure.log"; return 1; }; }
 
 build_release() {
   say "building (Release)"
@@ -67,11 +67,11 @@ run_ctest() {
 
 unit() {
   say "building unit tests (clang, AddressSanitizer, UndefinedBehaviorSanitizer)"
-  if cmake -S . -B "$SANITIZED" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
-    -DPLIMSOLL_SANITIZE=ON >"$BUILD.configure-asan.log" 2>&1 && ninja -C "$SANITIZED" -j "$JOBS" --quiet unit_tests; then
+  if mkdir -p "$SANITIZED" && cmake -S . -B "$SANITIZED" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+    -DPLIMSOLL_SANITIZE=ON >"$SANITIZED/configure.log" 2>&1 && ninja -C "$SANITIZED" -j "$JOBS" --quiet unit_tests; then
     pass 1
   else
-    tail -5 "$BUILD.configure-asan.log"
+    tail -5 "$SANITIZED/configure.log"
     fail 1 "build (sanitizers)"
     return
   fi
