@@ -232,9 +232,9 @@ absl::Status DbusSystemd::Connect(int64_t deadline_us) {
   if (stat(absl::StrCat(options_.host_root, "/run/systemd/system").c_str(), &status) != 0) {
     return absl::UnimplementedError("systemd is not PID 1: no /run/systemd/system");
   }
-  if (library_ == nullptr) library_ = Library::Load(options_.library);
+  if (library_ == nullptr) library_ = Library::Load(options_.soname);
   if (library_ == nullptr) {
-    return absl::UnimplementedError(absl::StrCat(options_.library, " is not installed here"));
+    return absl::UnimplementedError(absl::StrCat(options_.soname, " cannot be loaded"));
   }
   absl::Status status_private = absl::UnavailableError("not root");
   auto connection = std::make_unique<Connection>(*library_);

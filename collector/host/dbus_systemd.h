@@ -17,7 +17,7 @@ struct DbusSystemdOptions {
   std::string host_root;
   // For each unit, connecting included.
   absl::Duration timeout = absl::Seconds(5);
-  std::string library = "libsystemd.so.0";
+  std::string soname = "libsystemd.so.0";
 };
 
 // Tries systemd's own socket (/run/systemd/private, for root) and then the system bus

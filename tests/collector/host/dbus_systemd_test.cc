@@ -165,7 +165,7 @@ TEST_F(DbusSystemdTest, WithoutSystemdIsUnimplemented) {
 
 TEST_F(DbusSystemdTest, WithoutTheLibraryIsUnimplemented) {
   std::filesystem::create_directories(options_.host_root + "/run/systemd/system");
-  options_.library = "libsystemd-that-is-not-there.so.0";
+  options_.soname = "libsystemd-that-is-not-there.so.0";
   const auto unit = DbusSystemd(options_).Unit("docker.service");
   EXPECT_TRUE(absl::IsUnimplemented(unit.status()));
   EXPECT_THAT(unit.status().message(), HasSubstr("libsystemd-that-is-not-there.so.0"));

@@ -174,8 +174,8 @@ TEST(EnginePathsTest, TlsFiles) {
   EXPECT_THAT(c.Paths(), Not(Contains("keys/key.pem")));
   c.daemon.set_working_directory("/");
   EXPECT_THAT(c.Paths(), Contains("/keys/key.pem"));
-  c.daemon.set_working_directory("/work");
-  EXPECT_THAT(c.Paths(), Contains("/work/keys/key.pem"));
+  c.daemon.set_working_directory("/srv/docker");
+  EXPECT_THAT(c.Paths(), Contains("/srv/docker/keys/key.pem"));
   line->set_tlsverify(false);
   EXPECT_THAT(c.Paths(), Contains("/home/d/.docker/cert.pem")) << "even tlsverify=false is TLS";
   EXPECT_THAT(c.Paths(), Not(Contains("/home/d/.docker/ca.pem"))) << "named otherwise";

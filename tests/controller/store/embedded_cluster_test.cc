@@ -250,7 +250,7 @@ TEST_F(EmbeddedClusterTest, SaysWhichVersionTheDataNeeds) {
 }
 
 TEST_F(EmbeddedClusterTest, RefusesDirectoriesWithWrongOwnersOrModes) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root to change owners";
+  ASSERT_EQ(geteuid(), 0u) << "needs root to change owners, as tests/run has it";
   { ASSERT_TRUE(Start().ok()); }
   const std::string data = dir_ + "/postgres/data";
   struct stat info;
@@ -285,7 +285,8 @@ TEST_F(EmbeddedClusterTest, ShowsTheLogWhenTheServerDoesNotStart) {
 
 TEST_F(EmbeddedClusterTest, RunsAsAnUnprivilegedController) {
   const passwd* nobody = getpwnam("nobody");
-  if (geteuid() != 0 || nobody == nullptr) GTEST_SKIP() << "needs root to become somebody else";
+  ASSERT_EQ(geteuid(), 0u) << "needs root to become somebody else, as tests/run has it";
+  ASSERT_NE(nobody, nullptr);
   ASSERT_EQ(chown(dir_.c_str(), nobody->pw_uid, nobody->pw_gid), 0);
   const int exit_status = InChild([&] {
     if (setgid(nobody->pw_gid) != 0 || setuid(nobody->pw_uid) != 0) return 1;
