@@ -150,6 +150,8 @@ absl::Status FindDaemon(host::HostEnv& env, const v1::UnitsFacts& units, DaemonF
     return absl::OkStatus();
   };
   const absl::StatusOr<host::PeerCredentials> peer = env.docker.Peer();
+  // Nobody answers the socket: whatever dockerd runs on the machine, it is not the engine judged.
+  if (absl::IsUnavailable(peer.status())) return peer.status();
   if (peer.ok() && peer->pid > 1) {
     if (IsDaemon(env.files, peer->pid)) return found(peer->pid, DaemonFacts::PEER_CREDENTIALS);
     facts->set_socket_peer_is_proxy(true);

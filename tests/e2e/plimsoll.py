@@ -19,11 +19,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def collect(engine, *options):
-    """One collection of `engine` into a file; returns its path."""
+def collect(engine, *options, socket=None):
+    """One collection of `engine` (or of what listens on `socket`) into a file; returns its path."""
     out = engine.root / "facts.binpb"
-    subprocess.run([BIN / "plimsoll-collector", "--once", "--out", out, "--docker-socket", engine.socket, *options],
-                   check=True, timeout=60)
+    subprocess.run([BIN / "plimsoll-collector", "--once", "--out", out, "--docker-socket", socket or engine.socket,
+                    *options], check=True, timeout=60)
     return out
 
 

@@ -201,6 +201,12 @@ class NoEngine(unittest.TestCase):
         self.assertEqual(report["5.04"]["reason"], "engine_unreachable")
         self.assertIn(report["3.05"]["status"], ("PASS", "FAIL", "NOT_APPLICABLE"))
 
+    def test_another_engine_is_not_judged_in_its_place(self):
+        with engines.Engine("bystander") as bystander:
+            report = plimsoll.evaluate(plimsoll.collect(bystander, socket="/nonexistent/docker.sock"))
+        for rule in ("1.01", "2.02", "2.03", "2.15"):
+            self.assertEqual((report[rule]["status"], report[rule]["reason"]), ("UNKNOWN", "engine_unreachable"), report[rule])
+
 
 if __name__ == "__main__":
     unittest.main()

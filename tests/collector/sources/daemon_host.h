@@ -21,7 +21,8 @@ namespace plimsoll::test {
 // An engine that only shows its peer credentials.
 class PeerOnlyDockerClient : public host::DockerClient {
  public:
-  absl::StatusOr<host::PeerCredentials> peer = absl::UnavailableError("no socket");
+  // pid 0: somebody answers, from another PID namespace.
+  absl::StatusOr<host::PeerCredentials> peer = host::PeerCredentials{0, 0};
 
   absl::StatusOr<std::string> Get(absl::string_view path) override {
     return absl::UnavailableError("no socket");

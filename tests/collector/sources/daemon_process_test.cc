@@ -49,6 +49,23 @@ TEST(FindDaemon, SocketActivationAndOtherNamespacesGoOn) {
   }
 }
 
+// Another engine's process is not evidence about an engine that does not answer.
+TEST(FindDaemon, NobodyOnTheSocketMeansNoDaemon) {
+  test::DaemonHost host;
+  host.AddProcess(500, "/usr/sbin/dockerd");
+  host.files.AddFile("/var/run/docker.pid", "500");
+  host.docker.peer = absl::UnavailableError("connect to /run/docker.sock: Connection refused");
+  DaemonFacts facts;
+  const absl::Status status = FindDaemon(host.env, ServiceWithMainPid(500), &facts);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(facts.pid(), 0);
+
+  // Somebody is there and refuses us: the process can still be told.
+  host.docker.peer = absl::PermissionDeniedError("connect to /run/docker.sock: EACCES");
+  ASSERT_TRUE(FindDaemon(host.env, {}, &facts).ok());
+  EXPECT_EQ(facts.pid(), 500);
+}
+
 TEST(FindDaemon, AProxyIsNotedAndPassedOver) {
   test::DaemonHost host;
   host.AddProcess(500, "/usr/sbin/dockerd");
