@@ -8,13 +8,20 @@
 #include "plimsoll/v1/source_outcome.pb.h"
 
 namespace plimsoll::support {
-namespace {
-
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// Walks every message below `message` and strips the two volatile fields of each SourceOutcome.
-void StripOutcomes(Message& message) {
+std::string Sha256(absl::string_view bytes) {
+  std::string digest(32, '\0');
+  unsigned int size = 0;
+  EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
+             EVP_sha256(), nullptr);
+  return digest;
+}
+
+std::string Sha256Hex(absl::string_view bytes) { return absl::BytesToHexString(Sha256(bytes)); }
+
+void ClearVolatileOutcomes(Message& message) {
   if (message.GetDescriptor() == v1::SourceOutcome::descriptor()) {
     auto& outcome = static_cast<v1::SourceOutcome&>(message);
     outcome.clear_duration_us();
@@ -29,42 +36,33 @@ void StripOutcomes(Message& message) {
     if (field->is_repeated()) {
       const int size = reflection->FieldSize(message, field);
       for (int i = 0; i < size; ++i) {
-        StripOutcomes(*reflection->MutableRepeatedMessage(&message, field, i));
+        ClearVolatileOutcomes(*reflection->MutableRepeatedMessage(&message, field, i));
       }
     } else {
-      StripOutcomes(*reflection->MutableMessage(&message, field));
+      ClearVolatileOutcomes(*reflection->MutableMessage(&message, field));
     }
   }
 }
 
-}  // namespace
-
-std::string Sha256(absl::string_view bytes) {
-  std::string digest(32, '\0');
-  unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
-             EVP_sha256(), nullptr);
-  return digest;
-}
-
-std::string Sha256Hex(absl::string_view bytes) { return absl::BytesToHexString(Sha256(bytes)); }
-
 void ClearVolatile(v1::HostFacts& facts) {
   facts.clear_observed_time();
-  StripOutcomes(facts);
+  ClearVolatileOutcomes(facts);
+}
+
+std::string SerializeStable(const google::protobuf::MessageLite& message) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return bytes;
 }
 
 std::string FactsDigest(const v1::HostFacts& facts) {
   v1::HostFacts copy = facts;
   ClearVolatile(copy);
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    copy.SerializeToCodedStream(&coded);
-  }
-  return Sha256(bytes);
+  return Sha256(SerializeStable(copy));
 }
 
 }  // namespace plimsoll::support

@@ -1,5 +1,6 @@
 #include "proto/support/facts_delta.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -13,18 +14,39 @@ namespace {
 using Keys = std::set<std::string>;
 
 // Merges one keyed list: what `removed` names goes, what `changed` has comes or replaces; sorted by
-// key.
+// key. A list that is sorted already, as all of ours are, is changed in place.
 template <class T>
 void MergeKeyed(const google::protobuf::RepeatedPtrField<T>& changed, const Keys& removed,
                 google::protobuf::RepeatedPtrField<T>* list) {
   if (changed.empty() && removed.empty()) return;
-  std::map<std::string, T> merged;
-  for (T& object : *list) {
-    if (!removed.contains(KeyOf(object))) merged[KeyOf(object)] = std::move(object);
+  const auto by_key = [](const T& a, const T& b) { return KeyOf(a) < KeyOf(b); };
+  if (!std::is_sorted(list->begin(), list->end(), by_key)) {
+    std::sort(list->begin(), list->end(), by_key);
   }
-  for (const T& object : changed) merged[KeyOf(object)] = object;
-  list->Clear();
-  for (auto& [key, object] : merged) *list->Add() = std::move(object);
+  if (!removed.empty()) {
+    list->erase(std::remove_if(list->begin(), list->end(),
+                               [&](const T& object) { return removed.contains(KeyOf(object)); }),
+                list->end());
+  }
+  const int kept = list->size();
+  bool grown = false;
+  for (const T& object : changed) {
+    const auto end = list->begin() + kept;
+    const auto it = std::lower_bound(list->begin(), end, object, by_key);
+    if (it != end && KeyOf(*it) == KeyOf(object)) {
+      *it = object;
+    } else {
+      *list->Add() = object;
+      grown = true;
+    }
+  }
+  if (!grown) return;
+  std::stable_sort(list->pointer_begin(), list->pointer_end(),
+                   [](const T* a, const T* b) { return KeyOf(*a) < KeyOf(*b); });
+  // Of a key that `changed` has twice, the last holds.
+  for (int i = list->size() - 1; i > 0; --i) {
+    if (KeyOf(list->Get(i - 1)) == KeyOf(list->Get(i))) list->DeleteSubrange(i - 1, 1);
+  }
 }
 
 // Replaces a section as a whole where `changed` has it.
