@@ -7,7 +7,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "controller/store/controller_store.h"
 #include "controller/store/enrollment_store.h"
+#include "controller/store/fleet_store.h"
 #include "controller/store/host_store.h"
 #include "controller/store/report_store.h"
 #include "controller/store/scan_store.h"
@@ -38,6 +40,8 @@ class Store {
   absl::Status Ping();
 
   HostStore& hosts();
+  FleetStore& fleet();
+  ControllerStore& controllers();
   ReportStore& reports();
   EnrollmentStore& enrollment();
   ScanStore& scans();
@@ -47,6 +51,8 @@ class Store {
   explicit Store(std::unique_ptr<ConnectionPool> pool);
   std::unique_ptr<ConnectionPool> pool_;
   HostStore hosts_;
+  FleetStore fleet_;
+  ControllerStore controllers_;
   ReportStore reports_;
   EnrollmentStore enrollment_;
   ScanStore scans_;
