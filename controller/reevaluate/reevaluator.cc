@@ -73,8 +73,8 @@ bool Reevaluator::Pause(absl::Duration duration) {
 }
 
 void Reevaluator::LogProgress() {
-  spdlog::info("re-evaluating hosts stored={} passed_over={} failed={} found={} running={}",
-               progress_.stored, progress_.passed_over, progress_.failed, progress_.found,
+  spdlog::info("re-evaluating hosts stored={} passed_over={} failed={} left={} running={}",
+               progress_.stored, progress_.passed_over, progress_.failed, progress_.left,
                progress_.running);
   logged_ = clock_.Now();
 }
@@ -91,7 +91,7 @@ void Reevaluator::Run() {
   absl::MutexLock lock(&mutex_);
   if (--live_threads_ > 0) return;
   progress_.running = false;
-  if (progress_.found > 0) LogProgress();
+  if (worked_) LogProgress();
 }
 
 absl::Status Reevaluator::NextPage(std::vector<std::string>& ids) {
@@ -101,11 +101,13 @@ absl::Status Reevaluator::NextPage(std::vector<std::string>& ids) {
         store_.reports().ListOutdated(digests_, evaluate::kEvaluatorVersion, after_id_, kBatch);
     if (!page.ok()) return page.status();
     if (begins && !page->empty()) {
-      const auto found =
+      const auto left =
           store_.reports().CountOutdated(digests_, evaluate::kEvaluatorVersion, after_id_);
-      if (!found.ok()) return found.status();
+      if (!left.ok()) return left.status();
       absl::MutexLock lock(&mutex_);
-      progress_.found += *found;
+      progress_.left = *left;
+      progress_.failed = 0;
+      worked_ = true;
       stored_before_pass_ = progress_.stored;
     }
     if (!page->empty()) {
@@ -162,6 +164,7 @@ void Reevaluator::Do(const std::vector<std::string>& ids) {
                 support::LogSafe(status.ToString()));
   absl::MutexLock lock(&mutex_);
   ++progress_.failed;
+  --progress_.left;
 }
 
 absl::Status Reevaluator::TryBatch(const std::vector<std::string>& ids) {
@@ -178,6 +181,7 @@ absl::Status Reevaluator::TryBatch(const std::vector<std::string>& ids) {
   const auto done = store_.reports().PutReevaluations(batch, clock_.Now());
   if (!done.ok()) return done.status();
   absl::MutexLock lock(&mutex_);
+  progress_.left -= static_cast<int64_t>(ids.size());
   for (const bool stored : *done) ++(stored ? progress_.stored : progress_.passed_over);
   return absl::OkStatus();
 }

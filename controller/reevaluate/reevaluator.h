@@ -25,12 +25,12 @@ namespace plimsoll::reevaluate {
 class Reevaluator {
  public:
   struct Progress {
-    // Hosts stored, passed over because they reported meanwhile, and given up on; and how many were
-    // found to do when this pass over the fleet began.
+    // Hosts stored, passed over because they reported meanwhile, given up on in this pass over the
+    // fleet, and left to do.
     int64_t stored = 0;
     int64_t passed_over = 0;
     int64_t failed = 0;
-    int64_t found = 0;
+    int64_t left = 0;
     // Between Start and the end of the work.
     bool running = false;
   };
@@ -81,8 +81,10 @@ class Reevaluator {
   // Batches being worked on.
   int busy_ ABSL_GUARDED_BY(mutex_) = 0;
   Progress progress_ ABSL_GUARDED_BY(mutex_);
+  // Some host was out of date: there is something to log.
+  bool worked_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time logged_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::thread> threads_;
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace plimsoll::reevaluate
