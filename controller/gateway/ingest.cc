@@ -220,8 +220,8 @@ void Ingest::Commit(HostStream& stream, store::Evaluation evaluation, Facts fact
                   [this, &stream, after = std::move(after), kept, scan_ids = std::move(scan_ids),
                    done = std::move(done)](const absl::Status& status) {
                     // The store wants a full snapshot where this session knew of none.
-    if (absl::IsFailedPrecondition(status)) return done(Result::kResync);
-    if (!status.ok()) return done(status);
+                    if (absl::IsFailedPrecondition(status)) return done(Result::kResync);
+                    if (!status.ok()) return done(status);
                     stream.state = after;
                     cache_.Put(stream.host_id, std::move(*kept));
                     TellScans(scan_ids);

@@ -176,8 +176,7 @@ absl::Status Session::HandleHeartbeat(const v1::Heartbeat& heartbeat) {
     Hold(pause);
   }
   if (heartbeat.facts_digest().empty() && heartbeat.scan_ids().empty()) return absl::OkStatus();
-  if (heartbeat.facts_digest().empty() ||
-      heartbeat.facts_digest() != stream_.state.facts_digest) {
+  if (heartbeat.facts_digest().empty() || heartbeat.facts_digest() != stream_.state.facts_digest) {
     return Answer(Ingest::Result::kResync, 0);
   }
   return parts_.ingest.Confirm(stream_, heartbeat.scan_ids());

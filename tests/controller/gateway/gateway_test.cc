@@ -21,7 +21,7 @@ TEST_F(GatewayTest, FactsOfAnEnrolledHostAreJudgedAndStored) {
   const uplink::Identity identity = Enrolled("web-1");
   TestCollector uplink = Open(identity);
   const v1::Welcome welcome = Greet(uplink, "web-1.example");
-  EXPECT_EQ(welcome.protocol_version(), 1u);
+  EXPECT_EQ(welcome.protocol_version(), 2u);
   EXPECT_EQ(welcome.host_id(), identity.host_id);
   EXPECT_EQ(welcome.plan().digest(), ingest_->plan().digest());
   EXPECT_GT(welcome.plan().paths_size(), 0);
@@ -35,20 +35,19 @@ TEST_F(GatewayTest, FactsOfAnEnrolledHostAreJudgedAndStored) {
   EXPECT_EQ(Next(uplink).ack().sequence(), 1u);
   const auto stored = store_->reports().GetFacts(identity.host_id);
   ASSERT_TRUE(stored.ok()) << stored.status();
-  EXPECT_EQ(Digest(*stored), Digest(facts));
-  for (const v1::Baseline& baseline : baselines_) {
-    const auto report = store_->reports().GetReport(identity.host_id, baseline.id());
-    ASSERT_TRUE(report.ok()) << report.status();
-    EXPECT_EQ(report->verdicts_size(), baseline.rules_size());
-    EXPECT_EQ(report->host().id(), identity.host_id);
-    EXPECT_EQ(report->facts_digest().size(), 64u);
-  }
+  EXPECT_EQ(Digest(stored->facts), Digest(facts));
+  EXPECT_EQ(stored->digest, Digest(facts));
   const auto host = store_->hosts().Get(identity.host_id);
   ASSERT_TRUE(host.ok()) << host.status();
   EXPECT_EQ(host->hostname(), "web-1.example");
   EXPECT_EQ(host->labels().at("env"), "prod");
   EXPECT_EQ(host->clock_skew().seconds(), 3);
   EXPECT_EQ(host->connection(), v1::Host::CONNECTED);
+  EXPECT_EQ(host->counts_size(), baselines_.size());
+  EXPECT_EQ(stats_.sessions_begun, 1);
+  absl::MutexLock lock(&controller_->mutex);
+  EXPECT_THAT(controller_->committed, ElementsAre(identity.host_id));
+  EXPECT_THAT(controller_->changed, ElementsAre(identity.host_id));
 }
 
 TEST_F(GatewayTest, ARepeatedSequenceIsAcknowledgedAndChangesNothing) {
@@ -72,7 +71,7 @@ TEST_F(GatewayTest, ADeltaUpsertsAndRemoves) {
   Send(uplink, Change(2, facts, {"c3"}, {"c1"}));
   EXPECT_EQ(Next(uplink).ack().sequence(), 2u);
   EXPECT_THAT(StoredContainers(identity.host_id), ElementsAre("c2", "c3"));
-  EXPECT_EQ(store_->reports().GetFacts(identity.host_id)->machine().hostname(), "web-1");
+  EXPECT_EQ(store_->reports().GetFacts(identity.host_id)->facts.machine().hostname(), "web-1");
 }
 
 TEST_F(GatewayTest, WhatDoesNotFitIsAskedForAnew) {
@@ -129,26 +128,28 @@ TEST_F(GatewayTest, AReturningCollectorThatKnowsTheFactsNeedNotSendThem) {
     uint64_t sequence;
     bool resync;
   } cases[] = {{Digest(facts), 1, false},
-               {Digest(facts), 0, true},
                {std::string(32, 'x'), 1, true},
-               {"", 0, true}};
+               // The controller is merely ahead: acknowledgements were lost.
+               {Digest(facts), 0, false},
+               {"", 0, false},
+               // The controller is behind: it lost what it acknowledged.
+               {Digest(facts), 2, true}};
   for (const auto& c : cases) {
     TestCollector uplink = Open(identity);
     v1::FromCollector hello;
-    hello.mutable_hello()->set_protocol_version(1);
+    hello.mutable_hello()->set_protocol_version(2);
     hello.mutable_hello()->set_facts_digest(c.digest);
     hello.mutable_hello()->set_last_acknowledged_sequence(c.sequence);
     uplink.Send(hello);
     const v1::ToCollector answer = Next(uplink);
-    EXPECT_EQ(answer.welcome().resync(), c.resync) << c.sequence;
+    EXPECT_EQ(answer.welcome().resync(), c.resync) << c.sequence << c.digest.size();
     EXPECT_EQ(answer.welcome().last_sequence(), 1u);
     EXPECT_TRUE(uplink.Finish().ok());
   }
 }
 
 TEST_F(GatewayTest, BreakingTheProtocolEndsTheSession) {
-  v1::FromCollector hello;
-  hello.mutable_hello()->set_protocol_version(1);
+  const v1::FromCollector hello = Hello();
   v1::FromCollector old;
   old.mutable_hello()->set_protocol_version(0);
   v1::FromCollector zero;
@@ -250,7 +251,7 @@ TEST_F(GatewayTest, AScanReachesTheCollectorAndIsAnswered) {
   delta.add_scan_ids("by-facts");
   Send(uplink, delta);
   EXPECT_EQ(Next(uplink).ack().sequence(), 2u);
-  EXPECT_EQ(ScanState("by-facts"), "DONE: EVALUATED ");
+  EXPECT_TRUE(AwaitTrue([&] { return ScanState("by-facts") == "DONE: EVALUATED "; }));
 
   ASSERT_TRUE(board_->Create(Scan("by-heartbeat", {identity.host_id})).ok());
   EXPECT_EQ(Next(uplink).scan_request().scan_id(), "by-heartbeat");

@@ -1,6 +1,7 @@
 #include "tests/controller/gateway/test_collector.h"
 
 #include <grpcpp/impl/rpc_method.h>
+#include <grpcpp/support/sync_stream.h>
 
 #include <utility>
 #include <vector>
