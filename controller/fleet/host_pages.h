@@ -12,16 +12,16 @@ namespace plimsoll::fleet {
 
 // Which hosts, and where the page begins. All conditions must hold.
 struct HostQuery {
-  Selector selector;
+  Selector selector = {};
   // Part of the name, case-insensitively (ASCII); empty: any.
-  std::string name_contains;
+  std::string name_contains = {};
   // Empty: any.
-  std::vector<v1::Host::Connection> connections;
+  std::vector<v1::Host::Connection> connections = {};
   // Absent: both.
-  std::optional<bool> stale;
+  std::optional<bool> stale = {};
   // The page holds hosts behind this one; both empty: from the first.
-  std::string after_hostname;
-  std::string after_id;
+  std::string after_hostname = {};
+  std::string after_id = {};
   size_t limit = 100;
 };
 

@@ -29,8 +29,12 @@ std::vector<std::string> Take(absl::flat_hash_set<std::string>& from, size_t lim
 
 FleetIndex::FleetIndex(store::FleetStore& fleet, store::ReportStore& reports,
                        const std::vector<v1::Baseline>& baselines, const support::Clock& clock,
-                       absl::Duration stale_after)
-    : store_(fleet), reports_(reports), clock_(clock), fleet_(baselines, stale_after) {}
+                       Options options)
+    : store_(fleet),
+      reports_(reports),
+      clock_(clock),
+      options_(std::move(options)),
+      fleet_(baselines, options_.stale_after) {}
 
 FleetIndex::~FleetIndex() {
   {
@@ -177,8 +181,18 @@ absl::Status FleetIndex::ReadAgain(const std::vector<std::string>& ids) {
     absl::MutexLock lock(&mutex_);
     for (size_t i = begin; i < end; ++i) fleet_.Set((*states)[i], read);
   }
-  absl::MutexLock lock(&mutex_);
-  for (const absl::string_view id : gone) fleet_.Remove(std::string(id));
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const absl::string_view id : gone) fleet_.Remove(std::string(id));
+  }
+  if (options_.unwelcome == nullptr) return absl::OkStatus();
+  for (const absl::string_view id : gone) options_.unwelcome(std::string(id));
+  for (const store::HostState& state : *states) {
+    const v1::Host::Connection connection = state.host.connection();
+    if (state.removed || connection == v1::Host::REVOKED || connection == v1::Host::QUARANTINED) {
+      options_.unwelcome(state.host.id());
+    }
+  }
   return absl::OkStatus();
 }
 

@@ -1,6 +1,7 @@
 // The fleet's index of one controller: loaded at the start, kept current, shared by all readers.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <thread>
@@ -28,10 +29,18 @@ namespace plimsoll::fleet {
 // millisecond.
 class FleetIndex {
  public:
+  struct Options {
+    // See Fleet.
+    absl::Duration stale_after = absl::Minutes(15);
+    // Called on the index's thread when a host that changed turns out to be removed, revoked or
+    // quarantined, whichever controller did that: its session here must end. Idempotent; null:
+    // nobody wants to know.
+    std::function<void(const std::string& host_id)> unwelcome = {};
+  };
   // Borrows all; `baselines` are the active documents.
   FleetIndex(store::FleetStore& fleet, store::ReportStore& reports,
              const std::vector<v1::Baseline>& baselines, const support::Clock& clock,
-             absl::Duration stale_after);
+             Options options);
   // Stops the thread.
   ~FleetIndex();
   FleetIndex(const FleetIndex&) = delete;
@@ -72,6 +81,7 @@ class FleetIndex {
   store::FleetStore& store_;
   store::ReportStore& reports_;
   const support::Clock& clock_;
+  const Options options_;
 
   mutable absl::Mutex mutex_;
   Fleet fleet_ ABSL_GUARDED_BY(mutex_);
