@@ -24,8 +24,6 @@ constexpr size_t kMaximumObject = 1024;
 // Hosts looked at first, and at most at a time.
 constexpr size_t kFirstHosts = 16;
 constexpr size_t kMostHosts = 128;
-// Hosts looked at for one page, beyond one for each finding.
-constexpr size_t kSpareHosts = 256;
 // Below this share of all hosts it is quicker to sort the candidates than to walk the order.
 constexpr int64_t kSparse = 64;
 
@@ -197,8 +195,8 @@ v1::Baseline Alone(const v1::Baseline& baseline, const v1::Rule& rule) {
 }
 
 FindingPages::FindingPages(const FleetIndex& index, store::ReportStore& reports,
-                           const std::vector<v1::Baseline>& baselines)
-    : index_(index), reports_(reports), baselines_(baselines) {
+                           const std::vector<v1::Baseline>& baselines, size_t spare_hosts)
+    : index_(index), reports_(reports), spare_hosts_(spare_hosts) {
   for (size_t i = 0; i < baselines.size(); ++i) {
     for (int rule = 0; rule < baselines[i].rules_size(); ++rule) {
       entries_.push_back(
@@ -257,7 +255,7 @@ absl::StatusOr<FindingPage> FindingPages::List(const FindingQuery& query) const 
   }
   FindingPage page;
   std::vector<FindingPosition> positions;
-  const size_t budget = query.limit + kSpareHosts;
+  const size_t budget = query.limit + spare_hosts_;
   size_t looked_at = 0;
   size_t wanted = std::min(kFirstHosts, query.limit + 1);
   v1::HostReport report;

@@ -72,10 +72,10 @@ struct FindingPosition {
 // Thread-safe. Borrows all.
 class FindingPages {
  public:
+  // Looks at the facts of at most `spare_hosts` hosts more than a page has room for findings.
   FindingPages(const FleetIndex& index, store::ReportStore& reports,
-               const std::vector<v1::Baseline>& baselines);
+               const std::vector<v1::Baseline>& baselines, size_t spare_hosts = 256);
 
-  // Judges the facts of at most a few hundred hosts more than the page has findings.
   // INVALID_ARGUMENT: `after` is not from a page. Errors as the store's.
   absl::StatusOr<FindingPage> List(const FindingQuery& query) const;
 
@@ -86,7 +86,7 @@ class FindingPages {
 
   const FleetIndex& index_;
   store::ReportStore& reports_;
-  const std::vector<v1::Baseline>& baselines_;
+  const size_t spare_hosts_;
   // Every rule of every baseline, in the order of findings.
   std::vector<RuleEntry> entries_;
 };
