@@ -178,6 +178,7 @@ absl::StatusOr<std::vector<std::string>> Fleet::Resolve(const v1::HostSelector& 
     selected = Select(selection);
   } else {
     hosts_.labels().Filter(selection.selector, selected);
+    selected.AndNot(hosts_.revoked());
   }
   std::vector<std::string> ids;
   selected.ForEach([&](Slot slot) { ids.emplace_back(hosts_.id(slot)); });

@@ -64,7 +64,7 @@ class Fleet {
   // As the API shows it, with counts and staleness.
   v1::Host Describe(Slot slot) const;
 
-  // Ids, ascending, of the hosts that a HostSelector means; revoked ones only when named by id.
+  // Ids, ascending, of the hosts that a HostSelector means, revoked ones left out.
   // INVALID_ARGUMENT: it is empty, says `all` and more, or does not parse. NOT_FOUND: a host that
   // is named; FAILED_PRECONDITION lists the ids when a name is not unique.
   absl::StatusOr<std::vector<std::string>> Resolve(const v1::HostSelector& selector) const;

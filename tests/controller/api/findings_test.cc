@@ -36,8 +36,14 @@ class FindingsTest : public ::testing::Test {
 // r3 is critical and unknown, r2 high, r4 medium.
 const std::vector<std::string>& WorstFirst() {
   static const auto& all = *new std::vector<std::string>{
-      "r3 web-1 ",  "r3 web-2 ",  "r2 web-1 a", "r2 web-1 b",
-      "r2 web-2 a", "r2 web-2 b", "r4 web-1 c", "r4 web-2 c",
+      "r3 web-1 /never/looked/at",
+      "r3 web-2 /never/looked/at",
+      "r2 web-1 a",
+      "r2 web-1 b",
+      "r2 web-2 a",
+      "r2 web-2 b",
+      "r4 web-1 c",
+      "r4 web-2 c",
   };
   return all;
 }
@@ -79,10 +85,10 @@ TEST_F(FindingsTest, EveryFilterHolds) {
     std::vector<std::string> expected;
   } cases[] = {
       {request([](Request& r) { r.add_statuses(v1::Verdict::UNKNOWN); }),
-       {"r3 web-1 ", "r3 web-2 "}},
+       {"r3 web-1 /never/looked/at", "r3 web-2 /never/looked/at"}},
       {request([](Request& r) { r.add_rules("slug-of-r4"); }), {"r4 web-1 c", "r4 web-2 c"}},
       {request([](Request& r) { r.set_host("web-2"), r.set_minimum_severity(v1::HIGH); }),
-       {"r3 web-2 ", "r2 web-2 a", "r2 web-2 b"}},
+       {"r3 web-2 /never/looked/at", "r2 web-2 a", "r2 web-2 b"}},
       {request([](Request& r) { r.set_host("h-1"), r.add_statuses(v1::Verdict::FAIL); }),
        {"r2 web-1 a", "r2 web-1 b", "r4 web-1 c"}},
       {request([](Request& r) { (*r.mutable_labels())["env"] = "prod", r.add_rules("r2"); }),

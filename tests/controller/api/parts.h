@@ -34,7 +34,7 @@ inline v1::Baseline ScoredBaseline(const std::string& id = "base") {
 }
 
 // Facts of a host under ScoredBaseline: r1 PASS, r2 FAIL (containers a and b, of one
-// configuration), r3 UNKNOWN (no object), r4 FAIL (container c).
+// configuration), r3 UNKNOWN (a path), r4 FAIL (container c).
 inline v1::HostFacts JudgedFacts() {
   v1::HostFacts facts = testing::SampleHost(3, testing::Habit::kHardened);
   const char* names[] = {"a", "b", "c"};

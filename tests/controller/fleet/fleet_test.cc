@@ -276,7 +276,7 @@ TEST(FleetTest, ResolvesWhomASelectorMeans) {
   } cases[] = {
       {"all: true", absl::StatusCode::kOk, {"h-1", "h-2", "h-3"}},
       {"hosts: 'web'", absl::StatusCode::kOk, {"h-2"}},
-      {"hosts: 'h-4' hosts: 'web'", absl::StatusCode::kOk, {"h-2", "h-4"}},
+      {"hosts: 'h-4' hosts: 'web'", absl::StatusCode::kOk, {"h-2"}},
       {"hosts: 'twin'", absl::StatusCode::kFailedPrecondition, {}},
       {"hosts: 'none'", absl::StatusCode::kNotFound, {}},
       {"labels { key: 'env' value: 'prod' }", absl::StatusCode::kOk, {"h-1", "h-2"}},
