@@ -30,6 +30,10 @@ class HostRpc final : public v1::HostService::CallbackService {
   PLIMSOLL_UNARY(GetHost, GetHostRequest, Host, parts_.hosts.Get(who, asked))
   PLIMSOLL_UNARY(GetHostReport, GetHostReportRequest, HostReport,
                  parts_.hosts.GetReport(who, asked))
+  PLIMSOLL_UNARY(RemoveHost, RemoveHostRequest, RemoveHostResponse, parts_.hosts.Remove(who, asked))
+  PLIMSOLL_UNARY(ReleaseHost, ReleaseHostRequest, Host, parts_.hosts.Release(who, asked))
+  PLIMSOLL_UNARY(ListTransitions, ListTransitionsRequest, ListTransitionsResponse,
+                 parts_.hosts.ListTransitions(who, asked))
 
  private:
   const ApiParts& parts_;
@@ -61,6 +65,13 @@ class SummaryRpc final : public v1::SummaryService::CallbackService {
  public:
   explicit SummaryRpc(const ApiParts& parts) : parts_(parts) {}
   PLIMSOLL_UNARY(GetSummary, GetSummaryRequest, Summary, parts_.summaries.Get(who, asked))
+  PLIMSOLL_UNARY(ListLabelSummaries, ListLabelSummariesRequest, ListLabelSummariesResponse,
+                 parts_.summaries.ListByLabel(who, asked))
+  PLIMSOLL_UNARY(ListWorstHosts, ListWorstHostsRequest, ListWorstHostsResponse,
+                 parts_.summaries.ListWorst(who, asked))
+  PLIMSOLL_UNARY(ListFailingConfigurations, ListFailingConfigurationsRequest,
+                 ListFailingConfigurationsResponse, parts_.summaries.ListConfigurations(who, asked))
+  PLIMSOLL_UNARY(GetTrend, GetTrendRequest, Trend, parts_.summaries.GetTrend(who, asked))
 
  private:
   const ApiParts& parts_;
