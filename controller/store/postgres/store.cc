@@ -16,6 +16,7 @@ Store::Store(std::unique_ptr<ConnectionPool> pool)
       reports_(*pool_),
       enrollment_(*pool_),
       scans_(*pool_),
+      schedules_(*pool_),
       tokens_(*pool_) {}
 
 Store::~Store() = default;
@@ -38,6 +39,7 @@ HostStore& Store::hosts() { return hosts_; }
 ReportStore& Store::reports() { return reports_; }
 EnrollmentStore& Store::enrollment() { return enrollment_; }
 ScanStore& Store::scans() { return scans_; }
+ScheduleStore& Store::schedules() { return schedules_; }
 TokenStore& Store::tokens() { return tokens_; }
 
 }  // namespace plimsoll::store
