@@ -39,6 +39,8 @@ class Store {
 
   // A round trip. For health checks.
   absl::Status Ping();
+  // Every connection is in use: work that can wait should.
+  bool Busy();
 
   HostStore& hosts();
   FleetStore& fleet();

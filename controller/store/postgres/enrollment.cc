@@ -1,5 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "controller/store/enrollment_store.h"
+#include "controller/store/postgres/announce.h"
 #include "controller/store/postgres/connection_pool.h"
 #include "controller/store/postgres/sql_values.h"
 
@@ -32,17 +33,20 @@ constexpr Statement kAddCertificate = {
     "enrollment_add_certificate",
     "INSERT INTO certificate (serial, host_id, not_before, not_after) VALUES ($1, $2, $3, $4)"};
 constexpr Statement kLockHost = {"enrollment_lock_host",
-                                 "SELECT revoked IS NOT NULL FROM host WHERE id = $1 FOR SHARE"};
+                                 "SELECT revoked IS NOT NULL, removed IS NOT NULL FROM host"
+                                 " WHERE id = $1 FOR SHARE"};
 constexpr Statement kRevokeHost = {
     "enrollment_revoke_host",
     "UPDATE host SET connected = false, revoked = coalesce(revoked, $2),"
-    " revoke_reason = CASE WHEN revoked IS NULL THEN $3 ELSE revoke_reason END WHERE id = $1"};
+    " revoke_reason = CASE WHEN revoked IS NULL THEN $3 ELSE revoke_reason END,"
+    " session_epoch = session_epoch + 1, changed = pg_current_xact_id() WHERE id = $1"};
 constexpr Statement kRevokeCertificates = {
     "enrollment_revoke_certificates",
     "UPDATE certificate SET revoked = $2 WHERE host_id = $1 AND revoked IS NULL"};
 constexpr Statement kCheck = {
     "enrollment_check",
-    "SELECT c.host_id, c.revoked IS NOT NULL, h.revoked IS NOT NULL FROM certificate c"
+    "SELECT c.host_id, c.revoked IS NOT NULL, h.revoked IS NOT NULL, h.removed IS NOT NULL"
+    " FROM certificate c"
     " JOIN host h ON h.id = c.host_id WHERE c.serial = $1"};
 
 v1::EnrollmentToken TokenOf(const pqxx::row& row) {
@@ -110,6 +114,7 @@ absl::Status EnrollmentStore::Enroll(const std::string& secret_hash, const std::
     }
     tx.Exec(kAddHost, certificate.host_id, Text(hostname, 255), Time(now));
     AddCertificate(tx, certificate);
+    AnnounceHosts(tx, {certificate.host_id});
     return absl::OkStatus();
   });
 }
@@ -118,8 +123,9 @@ absl::Status EnrollmentStore::RecordCertificate(const CertificateRecord& certifi
   return pool_.Transact("record a certificate", [&](Transaction& tx) -> absl::Status {
     const pqxx::result rows = tx.Exec(kLockHost, certificate.host_id);
     if (rows.empty()) return absl::NotFoundError(absl::StrCat("no host ", certificate.host_id));
-    if (rows[0][0].as<bool>()) {
-      return absl::PermissionDeniedError(absl::StrCat("host ", certificate.host_id, " is revoked"));
+    if (rows[0][0].as<bool>() || rows[0][1].as<bool>()) {
+      return absl::PermissionDeniedError(absl::StrCat(
+          "host ", certificate.host_id, rows[0][1].as<bool>() ? " is removed" : " is revoked"));
     }
     AddCertificate(tx, certificate);
     return absl::OkStatus();
@@ -133,6 +139,7 @@ absl::Status EnrollmentStore::RevokeHost(const std::string& host_id, const std::
       return absl::NotFoundError(absl::StrCat("no host \"", Text(host_id, 256), "\""));
     }
     tx.Exec(kRevokeCertificates, host_id, Time(now));
+    AnnounceHosts(tx, {host_id});
     return absl::OkStatus();
   });
 }
@@ -146,6 +153,7 @@ absl::Status EnrollmentStore::CheckCertificate(const std::string& serial,
       return absl::UnauthenticatedError("certificate belongs to another host");
     }
     if (rows[0][2].as<bool>()) return absl::UnauthenticatedError("host revoked");
+    if (rows[0][3].as<bool>()) return absl::UnauthenticatedError("host removed");
     if (rows[0][1].as<bool>()) return absl::UnauthenticatedError("certificate revoked");
     return absl::OkStatus();
   });

@@ -18,8 +18,9 @@ class ScansTest : public ::testing::Test {
   void SetUp() override {
     store_ = plimsoll::testing::FreshStore();
     ASSERT_TRUE(AddHost(*store_, "h1", "beta").ok());
-    ASSERT_TRUE(AddHost(*store_, "h2", "alpha").ok());
-    ASSERT_TRUE(store_->hosts().EndSession("h2", At(1)).ok());
+    const auto lease = AddHost(*store_, "h2", "alpha");
+    ASSERT_TRUE(lease.ok()) << lease.status();
+    ASSERT_TRUE(store_->hosts().EndSession("h2", lease->epoch, At(1)).ok());
   }
   ScanStore& scans() { return store_->scans(); }
 
@@ -128,6 +129,10 @@ TEST_F(ScansTest, StatesOnlyMoveForward) {
   EXPECT_THAT(Hosts("s1"), ElementsAre("alpha REQUESTED", "beta REQUESTED"));
   ASSERT_TRUE(scans().MarkFailed("s1", "h2", "engine \"gone\"; '").ok());
   ASSERT_TRUE(scans().MarkRequested("s1", "h2").ok());
+  for (const char* host : {"h1", "h2"}) {
+    TestEvaluation evaluation(host, 1);
+    ASSERT_TRUE(store_->reports().Put(evaluation.Done()).ok());
+  }
   ASSERT_TRUE(store_->reports().Confirm("h2", {"s1"}, At(5)).ok());
   ASSERT_TRUE(store_->reports().Confirm("h1", {"s1"}, At(5)).ok());
   ASSERT_TRUE(scans().MarkFailed("s1", "h1", "too late").ok());
@@ -144,6 +149,10 @@ TEST_F(ScansTest, SettleEndsWhatIsDoneOrDue) {
   NewScan later = Scan("later", {"h2"});
   later.deadline = At(200);
   ASSERT_TRUE(scans().Create(later).ok());
+  for (const char* host : {"h1", "h2"}) {
+    TestEvaluation evaluation(host, 1);
+    ASSERT_TRUE(store_->reports().Put(evaluation.Done()).ok());
+  }
   ASSERT_TRUE(store_->reports().Confirm("h1", {"done", "due"}, At(5)).ok());
 
   EXPECT_THAT(*scans().Settle(At(50)), ElementsAre("done"));
