@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/scans/cron.h"
 #include "proto/support/digest.h"
+#include "proto/support/logging.h"
 
 namespace plimsoll::scans {
 namespace {
@@ -194,7 +195,8 @@ void Scheduler::Tick() {
     if (!*fired) continue;
     for (const v1::ScheduleRun& run : runs) {
       spdlog::info("schedule fired schedule={} name={} outcome={} scan={} message=\"{}\"", id, name,
-                   v1::ScheduleRun::Outcome_Name(run.outcome()), run.scan_id(), run.message());
+                   v1::ScheduleRun::Outcome_Name(run.outcome()), run.scan_id(),
+                   support::LogSafe(run.message()));
       if (!run.scan_id().empty()) board_.OnScanChanged(run.scan_id());
     }
   }
