@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@
 #include "controller/fleet/finding_pages.h"
 #include "controller/fleet/index.h"
 #include "controller/scans/scan_board.h"
+#include "controller/scans/scheduler.h"
 #include "controller/store/store.h"
 #include "plimsoll/v1/baseline_service.pb.h"
 #include "plimsoll/v1/enrollment_service.pb.h"
@@ -125,20 +127,29 @@ class Summaries {
 // scans.cc
 class Scans {
  public:
-  Scans(store::Store& store, scans::ScanBoard& board, const support::Clock& clock)
-      : store_(store), board_(board), clock_(clock) {}
+  Scans(store::Store& store, scans::ScanBoard& board, scans::HostResolver resolve,
+        const support::Clock& clock)
+      : store_(store), board_(board), resolve_(std::move(resolve)), clock_(clock) {}
   absl::StatusOr<v1::Scan> Create(const Principal& who, const v1::CreateScanRequest& request);
   absl::StatusOr<v1::Scan> Get(const Principal& who, const v1::GetScanRequest& request);
+  absl::StatusOr<v1::Scan> Cancel(const Principal& who, const v1::CancelScanRequest& request);
+  absl::StatusOr<v1::ListScansResponse> List(const Principal& who,
+                                             const v1::ListScansRequest& request);
+  absl::StatusOr<v1::ListScanHostsResponse> ListHosts(const Principal& who,
+                                                      const v1::ListScanHostsRequest& request);
+  absl::StatusOr<v1::HostReport> GetReport(const Principal& who,
+                                           const v1::GetScanReportRequest& request);
   // For WatchScan: calls `changed` whenever the scan may have changed, until Unwatch. A call under
   // way may end after Unwatch returned.
   uint64_t Watch(const std::string& id, std::function<void()> changed);
   void Unwatch(const std::string& id, uint64_t handle);
+  // As Get, loaded once for all who watch.
+  absl::StatusOr<v1::Scan> Observe(const Principal& who, const v1::WatchScanRequest& request);
 
  private:
-  absl::StatusOr<std::vector<std::string>> SelectHosts(const v1::CreateScanRequest& request);
-
   store::Store& store_;
   scans::ScanBoard& board_;
+  const scans::HostResolver resolve_;
   const support::Clock& clock_;
 };
 

@@ -13,6 +13,7 @@
 #include "controller/store/host_store.h"
 #include "controller/store/report_store.h"
 #include "controller/store/scan_store.h"
+#include "controller/store/schedule_store.h"
 #include "controller/store/token_store.h"
 
 namespace plimsoll::store {
@@ -47,6 +48,7 @@ class Store {
   ReportStore& reports();
   EnrollmentStore& enrollment();
   ScanStore& scans();
+  ScheduleStore& schedules();
   TokenStore& tokens();
 
  private:
@@ -58,6 +60,7 @@ class Store {
   ReportStore reports_;
   EnrollmentStore enrollment_;
   ScanStore scans_;
+  ScheduleStore schedules_;
   TokenStore tokens_;
 };
 

@@ -18,6 +18,7 @@ Store::Store(std::unique_ptr<ConnectionPool> pool)
       reports_(*pool_),
       enrollment_(*pool_),
       scans_(*pool_),
+      schedules_(*pool_),
       tokens_(*pool_) {}
 
 Store::~Store() = default;
@@ -44,6 +45,7 @@ ControllerStore& Store::controllers() { return controllers_; }
 ReportStore& Store::reports() { return reports_; }
 EnrollmentStore& Store::enrollment() { return enrollment_; }
 ScanStore& Store::scans() { return scans_; }
+ScheduleStore& Store::schedules() { return schedules_; }
 TokenStore& Store::tokens() { return tokens_; }
 
 }  // namespace plimsoll::store
