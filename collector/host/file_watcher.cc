@@ -73,8 +73,9 @@ int FileWatcher::Add(const std::string& path, uint32_t mask, Watches& watches) {
   if (!full && errno == EACCES && (mask & IN_ONLYDIR) == 0) return -1;
   complete_ = false;
   if (!warned_) {
-    spdlog::warn("files are polled, not all can be watched: {}{}", full ? "" : strerror(errno),
-                 full || errno == ENOSPC ? "; raise fs.inotify.max_user_watches" : "");
+    const char* const why = full ? "too many paths" : strerror(errno);
+    spdlog::warn("not all files can be watched, they are polled: {}{}", why,
+                 !full && errno == ENOSPC ? "; raise fs.inotify.max_user_watches" : "");
   }
   warned_ = true;
   return -1;

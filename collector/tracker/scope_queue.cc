@@ -15,6 +15,7 @@ constexpr std::array<bool Scope::*, 12> kFlags = {
     &Scope::volumes, &Scope::swarm,          &Scope::daemon,     &Scope::files,
     &Scope::audit,   &Scope::mounts,         &Scope::users,      &Scope::listeners};
 constexpr size_t kAll = 0;
+constexpr size_t kVolumes = 4;
 
 }  // namespace
 
@@ -30,7 +31,7 @@ void ScopeQueue::Refill(Object& object, absl::Time now) const {
   object.counted = now;
 }
 
-void ScopeQueue::Note(const Key& key, absl::Time due, absl::Time now) {
+void ScopeQueue::Note(const Key& key, absl::Time due, absl::Time now, bool urgent) {
   const auto [found, is_new] = objects_.try_emplace(key);
   Object& object = found->second;
   if (is_new) {
@@ -41,6 +42,7 @@ void ScopeQueue::Note(const Key& key, absl::Time due, absl::Time now) {
   // The next look there will be.
   if (object.looks < 1) due = std::max(due, now + (1 - object.looks) * refill_);
   object.due = object.pending ? std::min(object.due, due) : due;
+  object.urgent |= urgent;
   object.pending = true;
 }
 
@@ -59,24 +61,33 @@ void ScopeQueue::Add(const Scope& scope, absl::Time now, bool urgent) {
   if (images + wanted.images.size() > options_.max_pending) wanted.image_list = true;
   if (wanted.container_list) wanted.containers.clear();
   if (wanted.image_list) wanted.images.clear();
-  for (const std::string& id : wanted.containers) Note({Kind::kContainer, id}, due, now);
-  for (const std::string& id : wanted.images) Note({Kind::kImage, id}, due, now);
+  for (const std::string& id : wanted.containers) Note({Kind::kContainer, id}, due, now, urgent);
+  for (const std::string& id : wanted.images) Note({Kind::kImage, id}, due, now, false);
   for (size_t i = 0; i < kFlags.size(); ++i) {
-    if (wanted.*kFlags[i]) Note({Kind::kFlag, absl::StrCat(i)}, due, now);
+    if (wanted.*kFlags[i]) Note({Kind::kFlag, absl::StrCat(i)}, due, now, false);
   }
 }
 
 void ScopeQueue::Spend(Object& object, absl::Time now) const {
   Refill(object, now);
   object.looks = std::max(0.0, object.looks - 1);
-  object.pending = false;
+  object.pending = object.urgent = false;
+}
+
+bool ScopeQueue::IsUrgent(absl::Time now) const {
+  return std::any_of(objects_.begin(), objects_.end(), [&](const auto& entry) {
+    return entry.second.pending && entry.second.urgent && entry.second.due <= now;
+  });
 }
 
 Scope ScopeQueue::Take(absl::Time now) {
   KeepTime(now);
   Scope scope;
+  const bool urgent = IsUrgent(now);
   for (auto& [key, object] : objects_) {
     if (!object.pending || object.due > now) continue;
+    if (urgent && key.first != Kind::kContainer && key != Key(Kind::kFlag, absl::StrCat(kVolumes)))
+      continue;
     Spend(object, now);
     if (key.first == Kind::kContainer) {
       scope.containers.insert(key.second);
@@ -92,7 +103,7 @@ Scope ScopeQueue::Take(absl::Time now) {
   for (auto& [key, object] : objects_) {
     const bool listed = (key.first == Kind::kContainer && scope.container_list) ||
                         (key.first == Kind::kImage && scope.image_list);
-    if (scope.*kFlags[kAll] || listed) object.pending = false;
+    if (scope.*kFlags[kAll] || listed) object.pending = object.urgent = false;
   }
   const bool busy = now - last_taken_ < 2 * pause_;
   pause_ = busy ? std::min(2 * pause_, options_.longest_quiet) : options_.quiet;

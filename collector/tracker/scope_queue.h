@@ -31,10 +31,11 @@ class ScopeQueue {
   explicit ScopeQueue(Options options);
 
   // Notes that what `scope` names may have changed. `urgent`: a container that was created, and is
-  // not yet running.
+  // not yet running; nothing slower than it must hold it up.
   void Add(const sources::Scope& scope, absl::Time now, bool urgent = false);
 
-  // What is due, and forgets it. `all` takes everything that is pending along.
+  // What is due, and forgets it. `all` takes everything that is pending along. While something
+  // urgent is due, only containers and the volumes they may mount; the rest stays due.
   sources::Scope Take(absl::Time now);
 
   // When the next is due; InfiniteFuture: nothing is pending.
@@ -49,11 +50,13 @@ class ScopeQueue {
     double looks = 0;
     absl::Time counted;
     bool pending = false;
+    bool urgent = false;
     // Not before.
     absl::Time due;
   };
 
-  void Note(const Key& key, absl::Time due, absl::Time now);
+  void Note(const Key& key, absl::Time due, absl::Time now, bool urgent);
+  bool IsUrgent(absl::Time now) const;
   void Refill(Object& object, absl::Time now) const;
   void Spend(Object& object, absl::Time now) const;
   void Forget(absl::Time now);
