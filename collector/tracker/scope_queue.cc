@@ -14,6 +14,8 @@ constexpr std::array<bool Scope::*, 12> kFlags = {
     &Scope::all,     &Scope::container_list, &Scope::image_list, &Scope::networks,
     &Scope::volumes, &Scope::swarm,          &Scope::daemon,     &Scope::files,
     &Scope::audit,   &Scope::mounts,         &Scope::users,      &Scope::listeners};
+// So many changes between two scopes are a burst.
+constexpr int kMany = 4;
 constexpr size_t kAll = 0;
 constexpr size_t kVolumes = 4;
 
@@ -49,6 +51,7 @@ void ScopeQueue::Note(const Key& key, absl::Time due, absl::Time now, bool urgen
 void ScopeQueue::Add(const Scope& scope, absl::Time now, bool urgent) {
   KeepTime(now);
   if (scope.empty()) return;
+  ++added_;
   const absl::Time due = std::max(now, last_taken_ + (urgent ? options_.quiet : pause_));
   Scope wanted = scope;
   size_t containers = 0;
@@ -105,8 +108,11 @@ Scope ScopeQueue::Take(absl::Time now) {
                         (key.first == Kind::kImage && scope.image_list);
     if (scope.*kFlags[kAll] || listed) object.pending = object.urgent = false;
   }
-  const bool busy = now - last_taken_ < 2 * pause_;
-  pause_ = busy ? std::min(2 * pause_, options_.longest_quiet) : options_.quiet;
+  const bool busy = added_ >= kMany && now - last_taken_ < 2 * pause_;
+  pause_ = busy ? std::min(2 * pause_, options_.longest_quiet)
+                : std::max(pause_ / 2, options_.quiet);
+  if (now - last_taken_ > options_.longest_quiet) pause_ = options_.quiet;
+  added_ = 0;
   last_taken_ = now;
   Forget(now);
   return scope;

@@ -19,8 +19,8 @@ class ScopeQueue {
   struct Options {
     // The first change after a silence is due at once; what follows comes this much after it.
     absl::Duration quiet = absl::Milliseconds(20);
-    // While changes keep coming, the pause between two scopes doubles up to this. Urgent ones wait
-    // for `quiet` only.
+    // While changes come in numbers, the pause between two scopes doubles up to this, and halves
+    // again when they become few. Urgent ones wait for `quiet` only.
     absl::Duration longest_quiet = absl::Milliseconds(200);
     // Each object: half of these at once, the rest spread over the minute; at least 2. Every change
     // is followed by a look, at the latest two such intervals later.
@@ -70,6 +70,8 @@ class ScopeQueue {
   absl::Time last_taken_ = absl::InfinitePast();
   absl::Time last_now_ = absl::InfinitePast();
   absl::Duration pause_;
+  // Calls of Add since the last scope.
+  int added_ = 0;
 };
 
 }  // namespace plimsoll::tracker

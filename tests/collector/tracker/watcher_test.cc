@@ -1,6 +1,8 @@
 #include "collector/tracker/watcher.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -308,6 +310,42 @@ TEST_F(WatcherTest, TheEndOfTheEnginesProcess) {
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   EXPECT_TRUE(Until([](const Scope& s) { return s.all; }).all);
+}
+
+TEST_F(WatcherTest, AMountOfTheEngineThatHidesAFile) {
+  // A process with mounts of its own, which covers /etc/docker when told so.
+  int tell[2];
+  int told[2];
+  ASSERT_EQ(pipe(tell), 0);
+  ASSERT_EQ(pipe(told), 0);
+  const std::string covered = root_ + "/etc/docker";
+  const pid_t child = fork();
+  if (child == 0) {
+    char byte = 0;
+    const bool apart =
+        unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    if (!apart || write(told[1], "r", 1) != 1 || read(tell[0], &byte, 1) != 1) _exit(1);
+    if (mount("none", covered.c_str(), "tmpfs", 0, nullptr) != 0) _exit(1);
+    pause();
+    _exit(0);
+  }
+  close(told[1]);
+  char byte = 0;
+  ASSERT_EQ(read(told[0], &byte, 1), 1) << "needs root";
+  facts_.mutable_daemon()->set_pid(child);
+  facts_.mutable_machine()->mutable_engine_namespaces()->set_mnt(2);
+  facts_.mutable_machine()->mutable_init_namespaces()->set_mnt(1);
+  v1::CollectionPlan plan;
+  plan.add_paths(covered + "/daemon.json");
+  Start("/");
+  Connect();
+  watcher_->Follow(plan, facts_);
+  Until([](const Scope& s) { return s.files && s.users; });
+  ASSERT_EQ(write(tell[1], "x", 1), 1);
+  EXPECT_TRUE(Until([](const Scope& s) { return s.mounts && s.files; }).mounts);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  for (const int fd : {tell[0], tell[1], told[0]}) close(fd);
 }
 
 TEST_F(WatcherTest, WhatNothingTellsOfIsPolled) {
