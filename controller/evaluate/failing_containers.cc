@@ -77,10 +77,8 @@ void ForgetInstance(v1::Container& container) {
               ports.end());
 }
 
-}  // namespace
-
-uint64_t ContainerFingerprint(const v1::Container& container) {
-  v1::Container common = container;
+uint64_t Fingerprint(const v1::Container& container, v1::Container& common) {
+  common = container;
   ForgetInstance(common);
   // No map is left: fields come in the order of their numbers.
   const std::string bytes = common.SerializeAsString();
@@ -91,9 +89,16 @@ uint64_t ContainerFingerprint(const v1::Container& container) {
   return fingerprint;
 }
 
+}  // namespace
+
+uint64_t ContainerFingerprint(const v1::Container& container) {
+  v1::Container common;
+  return Fingerprint(container, common);
+}
+
 uint64_t ContainerFingerprints::Of(const v1::Container& container) {
   const auto [known, fresh] = known_.try_emplace(container.id(), 0);
-  if (fresh) known->second = ContainerFingerprint(container);
+  if (fresh) known->second = Fingerprint(container, scratch_);
   return known->second;
 }
 

@@ -31,6 +31,8 @@ class ContainerFingerprints {
  private:
   // By container id.
   absl::flat_hash_map<std::string, uint64_t> known_;
+  // Keeps its memory from one container to the next.
+  v1::Container scratch_;
 };
 
 // The containers of `facts` that a FAIL finding of `report` names, counted by configuration and by

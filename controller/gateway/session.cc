@@ -143,6 +143,10 @@ void Session::OnDone() {
   parts_.sessions.Close(peer_.host_id, id_);
   if (stream_.epoch == 0) return;
   ++parts_.stats.sessions_ended;
+  {
+    absl::MutexLock lock(&mutex_);
+    spdlog::info("session ended host={} reason=\"{}\"", peer_.host_id, end_status_.ToString());
+  }
   parts_.ingest.Forget(stream_);
   // A controller that stops ends all its sessions with one statement (ControllerStore::Leave).
   if (parts_.sessions.IsDraining()) return;

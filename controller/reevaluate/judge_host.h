@@ -24,4 +24,11 @@ std::vector<store::Judgement> JudgeHost(const v1::HostFacts& facts,
                                         absl::string_view facts_digest_raw,
                                         evaluate::ContainerFingerprints* fingerprints = nullptr);
 
+// The same into `judgements`, whose reports keep their memory when they are used again: that makes
+// this about twice as fast.
+void JudgeHost(const v1::HostFacts& facts, const std::vector<v1::Baseline>& baselines,
+               absl::Time as_of, absl::string_view host_id, absl::string_view facts_digest_raw,
+               evaluate::ContainerFingerprints& fingerprints,
+               std::vector<store::Judgement>& judgements);
+
 }  // namespace plimsoll::reevaluate

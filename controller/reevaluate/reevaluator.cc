@@ -82,8 +82,9 @@ void Reevaluator::LogProgress() {
 void Reevaluator::Run() {
   // Of this thread alone; one that may not be nicer works as it is.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  Workspace workspace;
   for (std::vector<std::string> ids = Claim(); !ids.empty(); ids = Claim()) {
-    Do(ids);
+    Do(ids, workspace);
     absl::MutexLock lock(&mutex_);
     --busy_;
     if (clock_.Now() - logged_ >= kLogEvery) LogProgress();
@@ -121,6 +122,7 @@ absl::Status Reevaluator::NextPage(std::vector<std::string>& ids) {
     const auto idle = [this]()
                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return busy_ == 0 || stopped_; };
     mutex_.Await(absl::Condition(&idle));
+    if (begins) progress_.left = 0;
     exhausted_ = begins || stopped_ || progress_.stored == stored_before_pass_;
     after_id_.clear();
   }
@@ -147,17 +149,17 @@ std::vector<std::string> Reevaluator::Claim() {
   return {};
 }
 
-void Reevaluator::Do(const std::vector<std::string>& ids) {
-  absl::Status status = TryBatch(ids);
+void Reevaluator::Do(const std::vector<std::string>& ids, Workspace& workspace) {
+  absl::Status status = TryBatch(ids, workspace);
   while (IsTransient(status)) {
     spdlog::warn("re-evaluation waits error=\"{}\"", status.ToString());
     if (!Pause(kRetryPause)) return;
-    status = TryBatch(ids);
+    status = TryBatch(ids, workspace);
   }
   if (status.ok()) return;
   // One of them spoils the batch.
   if (ids.size() > 1) {
-    for (const std::string& id : ids) Do({id});
+    for (const std::string& id : ids) Do({id}, workspace);
     return;
   }
   spdlog::error("host cannot be re-evaluated host={} error=\"{}\"", support::LogSafe(ids[0]),
@@ -167,16 +169,18 @@ void Reevaluator::Do(const std::vector<std::string>& ids) {
   --progress_.left;
 }
 
-absl::Status Reevaluator::TryBatch(const std::vector<std::string>& ids) {
+absl::Status Reevaluator::TryBatch(const std::vector<std::string>& ids, Workspace& workspace) {
   const auto all = store_.reports().GetFactsOf(ids);
   if (!all.ok()) return all.status();
-  std::vector<store::Reevaluation> batch;
-  for (const store::StoredFacts& stored : *all) {
-    store::Reevaluation& reevaluation = batch.emplace_back();
-    reevaluation.host_id = stored.host_id;
-    reevaluation.sequence = stored.sequence;
-    reevaluation.judgements =
-        JudgeHost(stored.facts, baselines_, stored.observed, stored.host_id, stored.digest);
+  std::vector<store::Reevaluation>& batch = workspace.batch;
+  batch.resize(all->size());
+  for (size_t i = 0; i < all->size(); ++i) {
+    const store::StoredFacts& stored = (*all)[i];
+    batch[i].host_id = stored.host_id;
+    batch[i].sequence = stored.sequence;
+    workspace.fingerprints.Clear();
+    JudgeHost(stored.facts, baselines_, stored.observed, stored.host_id, stored.digest,
+              workspace.fingerprints, batch[i].judgements);
   }
   const auto done = store_.reports().PutReevaluations(batch, clock_.Now());
   if (!done.ok()) return done.status();

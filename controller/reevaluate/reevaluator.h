@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "controller/evaluate/failing_containers.h"
 #include "controller/store/store.h"
 #include "plimsoll/v1/baseline.pb.h"
 #include "proto/support/clock.h"
@@ -57,8 +58,14 @@ class Reevaluator {
   // Hosts of the next page, or of the next pass when this one stored something.
   absl::Status NextPage(std::vector<std::string>& ids) ABSL_EXCLUSIVE_LOCKS_REQUIRED(claim_mutex_)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  void Do(const std::vector<std::string>& ids) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status TryBatch(const std::vector<std::string>& ids) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Memory that a thread uses again for every batch.
+  struct Workspace {
+    evaluate::ContainerFingerprints fingerprints;
+    std::vector<store::Reevaluation> batch;
+  };
+  void Do(const std::vector<std::string>& ids, Workspace& workspace) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status TryBatch(const std::vector<std::string>& ids, Workspace& workspace)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Sleeps. False: stopped.
   bool Pause(absl::Duration duration) ABSL_LOCKS_EXCLUDED(mutex_);
   void LogProgress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -83,8 +83,9 @@ DROP TABLE finding;
 ALTER TABLE transition
   ADD COLUMN cause smallint NOT NULL DEFAULT 0,
   ADD COLUMN gap_begin timestamptz;
--- For pages of one host's history.
-CREATE INDEX transition_host ON transition (host_id, recorded, sequence, baseline_id, rule_id);
+-- In the order that pages of one host's history have.
+ALTER TABLE transition DROP CONSTRAINT transition_pkey,
+  ADD PRIMARY KEY (host_id, recorded, sequence, baseline_id, rule_id);
 
 -- A day of the fleet under a baseline: v1.FleetDay, zstd.
 CREATE TABLE fleet_day (

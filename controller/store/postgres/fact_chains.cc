@@ -78,6 +78,7 @@ class ChainBuilder {
 
 absl::StatusOr<std::vector<FactChain>> ReadNewestFacts(Transaction& tx,
                                                        const std::vector<std::string>& host_ids) {
+  tx.PlanByIndex();
   std::vector<FactChain> chains;
   const pqxx::result rows = tx.Exec(kNewest, TextArray(host_ids));
   for (auto row = rows.begin(); row != rows.end();) {

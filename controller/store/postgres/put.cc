@@ -193,6 +193,7 @@ class Batch {
         answers_(tx, catalog) {}
 
   std::vector<absl::Status> Run() {
+    tx_.PlanByIndex();
     const LockedHosts hosts = Lock();
     ReadReports(hosts);
     for (size_t i = 0; i < batch_.size(); ++i) {
@@ -296,6 +297,7 @@ absl::StatusOr<std::vector<bool>> ReportStore::PutReevaluations(
   if (auto room = state_->months.Ensure(pool_, recorded); !room.ok()) return room;
   auto done = pool_.Transact(
       "store re-evaluations", [&](Transaction& tx) -> absl::StatusOr<std::vector<bool>> {
+        tx.PlanByIndex();
         std::vector<std::string> ids;
         for (const Reevaluation& reevaluation : batch) ids.push_back(reevaluation.host_id);
         const LockedHosts hosts = LockHosts(tx, ids);
@@ -331,6 +333,7 @@ absl::Status ReportStore::Confirm(const std::string& host_id,
       return tx.Exec(kSeen, host_id, Time(time)).affected_rows() == 0 ? NoSuchHost(host_id)
                                                                       : absl::OkStatus();
     }
+    tx.PlanByIndex();
     const LockedHosts hosts = LockHosts(tx, {host_id});
     if (hosts.empty()) return NoSuchHost(host_id);
     const LockedHost& host = hosts.begin()->second;

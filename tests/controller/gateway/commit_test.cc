@@ -99,7 +99,7 @@ TEST_F(CommitTest, HeartbeatsTouchNeitherWorkersNorDatabase) {
   // When each connection of the controller began its last statement.
   const std::string statements =
       "SELECT string_agg(pid || ' ' || query_start, ',' ORDER BY pid) FROM pg_stat_activity WHERE "
-      "datname = current_database() AND pid <> pg_backend_pid()";
+      "datname = current_database() AND application_name = 'plimsoll-controller'";
   const std::string before = Query(statements);
   v1::FromCollector heartbeat;
   heartbeat.mutable_heartbeat()->set_facts_digest(Digest(facts));
@@ -132,7 +132,9 @@ TEST_F(CommitTest, HeartbeatsTouchNeitherWorkersNorDatabase) {
 
 TEST_F(CommitTest, SilenceEndsASession) {
   auto fleet = Fleet(2);
-  for (int i = 0; i < 4; ++i) {
+  // The clock runs only once both wait for the collector.
+  Settle();
+  for (int i = 0; i < 5; ++i) {
     clock_.Advance(absl::Seconds(30));
     const int64_t heard = stats_.heartbeats;
     v1::FromCollector heartbeat;
@@ -142,7 +144,7 @@ TEST_F(CommitTest, SilenceEndsASession) {
     // Until the session waits for the next message.
     ASSERT_TRUE(AwaitTrue([&] {
       controller_->service->Tick();
-      return i < 3 || sessions_.Count() == 1;
+      return i < 4 || sessions_.Count() == 1;
     }));
   }
   const absl::Status end = EndOf(*fleet[1]);
