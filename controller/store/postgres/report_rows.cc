@@ -158,85 +158,90 @@ absl::StatusOr<ReportRows::Before> ReportRows::BeforeOf(const std::string& host_
   return before;
 }
 
+absl::StatusOr<ReportRows::Next> ReportRows::Compare(const JudgedFacts& facts,
+                                                     const Judgement& judgement) {
+  const v1::HostReport& report = judgement.report;
+  const absl::StatusOr<BaselinePtr> baseline = catalog_.Find(tx_, report.baseline().digest());
+  if (!baseline.ok()) return baseline.status();
+  if (auto status = CheckVerdicts(facts, report, **baseline); !status.ok()) return status;
+  Next next;
+  next.report = &report;
+  ReportRow& row = next.row;
+  row.baseline_id = report.baseline().id();
+  row.baseline_digest = report.baseline().digest();
+  row.evaluator = report.evaluator_version();
+  row.counts = report.counts();
+  row.failing = judgement.failing.SerializeAsString();
+  for (const v1::Verdict& verdict : report.verdicts()) {
+    row.statuses.push_back(static_cast<char>(verdict.status()));
+  }
+  const ReportRow* old = nullptr;
+  for (const ReportRow& candidate : rows_[facts.host_id]) {
+    if (candidate.baseline_id == row.baseline_id) old = &candidate;
+  }
+  next.changed = old == nullptr || old->baseline_digest != row.baseline_digest ||
+                 old->statuses != row.statuses || old->failing != row.failing ||
+                 old->evaluator != row.evaluator;
+  if (!next.changed) {
+    row.since = old->since;
+    return next;
+  }
+  absl::StatusOr<Before> before = BeforeOf(facts.host_id, old, **baseline);
+  if (!before.ok()) return before.status();
+  next.before = *std::move(before);
+  return next;
+}
+
 absl::StatusOr<bool> ReportRows::Judge(const JudgedFacts& facts,
                                        const std::vector<Judgement>& judgements) {
   // Everything that can fail comes first.
-  std::vector<ReportRow>& current = rows_[facts.host_id];
-  struct Next {
-    ReportRow row;
-    Before before;
-    bool changed = false;
-  };
-  std::vector<Next> next(judgements.size());
-  for (size_t j = 0; j < judgements.size(); ++j) {
-    const v1::HostReport& report = judgements[j].report;
-    absl::StatusOr<BaselinePtr> baseline = catalog_.Find(tx_, report.baseline().digest());
-    if (!baseline.ok()) return baseline.status();
-    if (auto status = CheckVerdicts(facts, report, **baseline); !status.ok()) return status;
-    ReportRow& row = next[j].row;
-    row.baseline_id = report.baseline().id();
-    row.baseline_digest = report.baseline().digest();
-    row.evaluator = report.evaluator_version();
-    row.counts = report.counts();
-    row.failing = judgements[j].failing.SerializeAsString();
-    for (const v1::Verdict& verdict : report.verdicts()) {
-      row.statuses.push_back(static_cast<char>(verdict.status()));
-    }
-    for (size_t other = 0; other < j; ++other) {
-      if (next[other].row.baseline_id == row.baseline_id) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("host ", facts.host_id, " is judged twice under ", row.baseline_id));
-      }
-    }
-    const ReportRow* old = nullptr;
-    for (const ReportRow& candidate : current) {
-      if (candidate.baseline_id == row.baseline_id) old = &candidate;
-    }
-    next[j].changed = old == nullptr || old->baseline_digest != row.baseline_digest ||
-                      old->statuses != row.statuses || old->failing != row.failing ||
-                      old->evaluator != row.evaluator;
-    if (!next[j].changed) {
-      row.since = old->since;
-      continue;
-    }
-    absl::StatusOr<Before> before = BeforeOf(facts.host_id, old, **baseline);
-    if (!before.ok()) return before.status();
-    next[j].before = *std::move(before);
-  }
-
-  bool changed = false;
-  for (const ReportRow& old : current) {
-    const bool stays = std::any_of(next.begin(), next.end(), [&old](const Next& row) {
-      return row.row.baseline_id == old.baseline_id;
+  std::vector<Next> all;
+  const auto has = [&all](const std::string& baseline_id) {
+    return std::any_of(all.begin(), all.end(), [&baseline_id](const Next& next) {
+      return next.row.baseline_id == baseline_id;
     });
-    if (stays) continue;
+  };
+  for (const Judgement& judgement : judgements) {
+    absl::StatusOr<Next> next = Compare(facts, judgement);
+    if (!next.ok()) return next.status();
+    if (has(next->row.baseline_id)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("host ", facts.host_id, " is judged twice under ", next->row.baseline_id));
+    }
+    all.push_back(*std::move(next));
+  }
+  bool changed = false;
+  std::vector<ReportRow>& current = rows_[facts.host_id];
+  for (const ReportRow& old : current) {
+    if (has(old.baseline_id)) continue;
     gone_hosts_.push_back(facts.host_id);
     gone_baselines_.push_back(old.baseline_id);
     changed = true;
   }
   current.clear();
-  for (size_t j = 0; j < next.size(); ++j) {
-    ReportRow& row = next[j].row;
-    if (next[j].changed) {
-      changed = true;
-      std::vector<int64_t> since;
-      for (int i = 0; i < judgements[j].report.verdicts_size(); ++i) {
-        const auto& before = next[j].before[i];
-        const int to = static_cast<unsigned char>(row.statuses[i]);
-        if (before.has_value() && before->first == to) {
-          since.push_back(before->second);
-          continue;
-        }
-        since.push_back(absl::ToUnixMicros(facts.observed));
-        NoteTransition(facts, judgements[j].report, i,
-                       before.has_value() ? std::optional<int>(before->first) : std::nullopt);
-      }
-      row.since = PackTimes(since);
-      NoteRow(facts.host_id, row);
-    }
-    current.push_back(std::move(row));
+  for (Next& next : all) {
+    if (next.changed) NoteChange(facts, next);
+    changed = changed || next.changed;
+    current.push_back(std::move(next.row));
   }
   return changed;
+}
+
+void ReportRows::NoteChange(const JudgedFacts& facts, Next& next) {
+  std::vector<int64_t> since;
+  for (int i = 0; i < next.report->verdicts_size(); ++i) {
+    const auto& before = next.before[i];
+    const int to = static_cast<unsigned char>(next.row.statuses[i]);
+    if (before.has_value() && before->first == to) {
+      since.push_back(before->second);
+      continue;
+    }
+    since.push_back(absl::ToUnixMicros(facts.observed));
+    NoteTransition(facts, *next.report, i,
+                   before.has_value() ? std::optional<int>(before->first) : std::nullopt);
+  }
+  next.row.since = PackTimes(since);
+  NoteRow(facts.host_id, next.row);
 }
 
 void ReportRows::NoteRow(const std::string& host_id, const ReportRow& row) {

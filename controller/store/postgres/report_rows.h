@@ -67,6 +67,16 @@ class ReportRows {
  private:
   // Status and since of a rule before; absent: none.
   using Before = std::vector<std::optional<std::pair<int, int64_t>>>;
+  // What one judgement makes of its row.
+  struct Next {
+    const v1::HostReport* report = nullptr;
+    ReportRow row;
+    // Where `changed`: one entry a rule.
+    Before before;
+    bool changed = false;
+  };
+  absl::StatusOr<Next> Compare(const JudgedFacts& facts, const Judgement& judgement);
+  void NoteChange(const JudgedFacts& facts, Next& next);
   absl::StatusOr<Before> BeforeOf(const std::string& host_id, const ReportRow* row,
                                   const CatalogedBaseline& baseline);
   void ReadHistory(const std::vector<std::string>& host_ids);

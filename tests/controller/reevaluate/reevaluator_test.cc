@@ -192,6 +192,15 @@ TEST(JudgeHostTest, JudgesAsTheEvaluatorDoes) {
     EXPECT_EQ(judgements[i].failing.SerializeAsString(),
               evaluate::FailingContainersOf(facts, baselines[i], report).SerializeAsString());
   }
+  // Memory that another host was judged in leaves no trace.
+  std::vector<store::Judgement> again = JudgeHost(MakeFacts("beta"), baselines, At(20), "h2", "");
+  again.emplace_back();
+  JudgeHost(facts, baselines, At(10), "h1", digest, fingerprints, again);
+  ASSERT_EQ(again.size(), judgements.size());
+  for (size_t i = 0; i < judgements.size(); ++i) {
+    EXPECT_EQ(again[i].report.SerializeAsString(), judgements[i].report.SerializeAsString());
+    EXPECT_EQ(again[i].failing.SerializeAsString(), judgements[i].failing.SerializeAsString());
+  }
 }
 
 }  // namespace
