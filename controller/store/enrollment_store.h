@@ -49,6 +49,11 @@ class EnrollmentStore {
   // otherwise, with the reason.
   absl::Status CheckCertificate(const std::string& serial, const std::string& host_id);
 
+  // The controller's authority, by its PEM certificate: the first that comes is the database's.
+  // FAILED_PRECONDITION: the database has another, and no host would trust this one. `replace`
+  // makes this one the database's; hosts enrolled before must enrol again.
+  absl::Status JoinAuthority(const std::string& certificate_pem, absl::Time now, bool replace);
+
  private:
   ConnectionPool& pool_;
 };

@@ -3,9 +3,19 @@
 #include "controller/store/postgres/announce.h"
 #include "controller/store/postgres/connection_pool.h"
 #include "controller/store/postgres/sql_values.h"
+#include "proto/support/digest.h"
 
 namespace plimsoll::store {
 namespace {
+
+constexpr Statement kAuthority = {"enrollment_authority", "SELECT fingerprint FROM authority"};
+constexpr Statement kDropAuthorities = {"enrollment_drop_authorities",
+                                        "DELETE FROM authority WHERE fingerprint <> $1"};
+// The first one stays.
+constexpr Statement kAddAuthority = {
+    "enrollment_add_authority",
+    "INSERT INTO authority (fingerprint, certificate, recorded)"
+    " SELECT $1, $2, $3::timestamptz WHERE NOT EXISTS (SELECT FROM authority)"};
 
 constexpr Statement kCreate = {
     "enrollment_create",
@@ -156,6 +166,22 @@ absl::Status EnrollmentStore::CheckCertificate(const std::string& serial,
     if (rows[0][3].as<bool>()) return absl::UnauthenticatedError("host removed");
     if (rows[0][1].as<bool>()) return absl::UnauthenticatedError("certificate revoked");
     return absl::OkStatus();
+  });
+}
+
+absl::Status EnrollmentStore::JoinAuthority(const std::string& certificate_pem, absl::Time now,
+                                            bool replace) {
+  const std::string fingerprint = support::Sha256Hex(certificate_pem);
+  return pool_.Transact("join the certificate authority", [&](Transaction& tx) -> absl::Status {
+    tx.ExecScript("LOCK TABLE authority IN EXCLUSIVE MODE");
+    if (replace) tx.Exec(kDropAuthorities, fingerprint);
+    tx.Exec(kAddAuthority, fingerprint, Text(certificate_pem), Time(now));
+    if (tx.Exec(kAuthority)[0][0].as<std::string>() == fingerprint) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        "the hosts of this database trust another certificate authority than the one in this "
+        "controller's pki directory: copy pki/ca.pem and pki/ca.key from a backup or from another "
+        "controller on the database; or start once with --replace-authority and enrol every host "
+        "again");
   });
 }
 
