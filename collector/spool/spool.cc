@@ -211,6 +211,8 @@ void Spool::Bound(const v1::HostFacts& facts) {
 
 void Spool::Collapse(const v1::HostFacts& facts) {
   absl::MutexLock lock(&mutex_);
+  // Is what it would become.
+  if (pending_.size() == 1 && pending_.front().full && Payload(pending_.front()).ok()) return;
   CollapseLocked(facts);
 }
 
