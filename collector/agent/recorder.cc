@@ -99,9 +99,9 @@ void Recorder::LimitRate(int per_minute) {
   rate_.Limit(per_minute, clock_.Now());
 }
 
-void Recorder::RequestSnapshot() {
+void Recorder::RequestSnapshot(uint64_t acknowledged_sequence) {
   absl::MutexLock lock(&mutex_);
-  snapshot_wanted_ = true;
+  snapshot_wanted_ = acknowledged_sequence;
 }
 
 std::string Recorder::engine_id() const {
@@ -133,15 +133,16 @@ bool Recorder::Await(Work& work) {
   due = std::min(std::max({due, rate_.NextTime(now), quiet_until_}), next_full_);
   if (!on_disk) due = std::min(due, now + kMendInterval);
   const auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || woken_ || plan_changed_ || snapshot_wanted_ || !scan_ids_.empty();
+    return stopping_ || woken_ || plan_changed_ || snapshot_wanted_.has_value() ||
+           !scan_ids_.empty();
   };
   mutex_.AwaitWithTimeout(absl::Condition(&wanted), due - now);
   if (stopping_) return false;
   woken_ = false;
-  work.snapshot = std::exchange(snapshot_wanted_, false);
+  work.snapshot = std::exchange(snapshot_wanted_, std::nullopt);
   // A snapshot of a host never collected needs a collection.
   work.full = plan_changed_ || !scan_ids_.empty() || clock_.Now() >= next_full_ ||
-              (work.snapshot && tracker_.empty());
+              (work.snapshot.has_value() && tracker_.empty());
   if (plan_changed_) SavePlan(options_.plan_file, plan_);
   plan_changed_ = false;
   work.plan = plan_;
@@ -163,7 +164,8 @@ void Recorder::Run() {
       bool allowed;
       {
         absl::MutexLock lock(&mutex_);
-        allowed = rate_.NextTime(clock_.Now()) <= clock_.Now();
+        const absl::Time now = clock_.Now();
+        allowed = rate_.NextTime(now) <= now;
       }
       auto taken = allowed ? sight_->Take() : std::nullopt;
       collect = taken.has_value();
@@ -171,14 +173,14 @@ void Recorder::Run() {
         scope = *std::move(taken);
         absl::MutexLock lock(&mutex_);
         rate_.Take(clock_.Now());
-      } else {
+      } else if (allowed) {
         // Whatever NextDue says, there is no hurry.
         quiet_until_ = clock_.Now() + kQuiet;
       }
     }
     if (collect) Collect(work, scope);
-    if (work.snapshot) {
-      spool_.Collapse(tracker_.facts());
+    if (work.snapshot.has_value()) {
+      spool_.Collapse(tracker_.facts(), *work.snapshot);
       Notify();
     }
     spool_.Tidy(tracker_.facts());

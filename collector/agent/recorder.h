@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -69,8 +70,8 @@ class Recorder {
   // Watched changes are collected at most this often a minute, together if need be; 0: no limit.
   void LimitRate(int per_minute) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Wants everything unacknowledged to become one full snapshot: Spool::Collapse.
-  void RequestSnapshot() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Wants everything unacknowledged to become one full snapshot, as Spool::Collapse.
+  void RequestSnapshot(uint64_t acknowledged_sequence) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The engine's ID as last collected; empty: not known.
   std::string engine_id() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -81,7 +82,7 @@ class Recorder {
     v1::CollectionPlan plan;
     std::vector<std::string> scan_ids;
     bool full = false;
-    bool snapshot = false;
+    std::optional<uint64_t> snapshot;
   };
 
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -99,7 +100,7 @@ class Recorder {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool plan_changed_ ABSL_GUARDED_BY(mutex_) = false;
-  bool snapshot_wanted_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<uint64_t> snapshot_wanted_ ABSL_GUARDED_BY(mutex_);
   v1::CollectionPlan plan_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> scan_ids_ ABSL_GUARDED_BY(mutex_);
   std::vector<Answered> answered_ ABSL_GUARDED_BY(mutex_);

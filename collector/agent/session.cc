@@ -169,6 +169,7 @@ absl::Status Session::HandleAck(uint64_t sequence) {
   owed_since_ = parts_.clock.Now();
   stale_resyncs_ = 0;
   resyncs_ = 0;
+  snapshot_asked_ = false;
   return absl::OkStatus();
 }
 

@@ -116,7 +116,7 @@ bool Session::Prepare(v1::FactsDelta& delta) {
 void Session::AskForSnapshot() {
   if (std::exchange(snapshot_asked_, true)) return;
   sent_ = parts_.spool.state().acknowledged_sequence;
-  parts_.recorder.RequestSnapshot();
+  parts_.recorder.RequestSnapshot(sent_);
 }
 
 std::string Session::SettledDigest() const {

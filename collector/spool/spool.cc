@@ -209,8 +209,9 @@ void Spool::Bound(const v1::HostFacts& facts) {
   }
 }
 
-void Spool::Collapse(const v1::HostFacts& facts) {
+void Spool::Collapse(const v1::HostFacts& facts, uint64_t acknowledged_sequence) {
   absl::MutexLock lock(&mutex_);
+  if (acknowledged_sequence_ > acknowledged_sequence) return;
   // Is what it would become.
   if (pending_.size() == 1 && pending_.front().full && Payload(pending_.front()).ok()) return;
   CollapseLocked(facts);

@@ -61,8 +61,10 @@ class Spool {
   void Append(v1::FactsDelta delta, const v1::HostFacts& facts) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Replaces everything unacknowledged by one full snapshot of `facts`, which are those after the
-  // last delta; with a gap when changes were dropped by that.
-  void Collapse(const v1::HostFacts& facts) ABSL_LOCKS_EXCLUDED(mutex_);
+  // last delta; with a gap when changes were dropped by that. Does nothing when more than
+  // `acknowledged_sequence` is acknowledged by now: whoever asked got what was needed.
+  void Collapse(const v1::HostFacts& facts, uint64_t acknowledged_sequence)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Makes the file small again, and tries a disk that refused, if it is time; else does nothing.
   // `facts` as for Collapse. Blocking.

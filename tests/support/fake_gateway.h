@@ -81,17 +81,11 @@ class FarSession {
     Send(message);
   }
 
-  void End(const grpc::Status& status) {
+  // Breaks the connection.
+  void Drop() {
     absl::MutexLock lock(&mutex_);
-    end_ = status;
     ending_ = true;
     context_->TryCancel();
-  }
-  // As Connect's last words: the status arrives, for nothing is cancelled before.
-  void Refuse(const grpc::Status& status) {
-    absl::MutexLock lock(&mutex_);
-    end_ = status;
-    refused_ = true;
   }
   // The collector has gone, or the session was ended.
   bool AwaitOver() {
@@ -109,7 +103,7 @@ class FarSession {
     }
     absl::MutexLock lock(&mutex_);
     over_ = true;
-    return end_;
+    return grpc::Status::OK;
   }
 
   absl::Mutex mutex_;
@@ -118,16 +112,13 @@ class FarSession {
   std::deque<v1::FromCollector> received_;
   bool over_ = false;
   bool ending_ = false;
-  bool refused_ = false;
-  grpc::Status end_;
 };
 
 class FakeGateway : public v1::CollectorGateway::Service {
  public:
   explicit FakeGateway(const TestAuthority& authority) : authority_(authority) {
     const Issued own = authority.Issue("IP:127.0.0.1");
-    grpc::SslServerCredentialsOptions tls(
-        GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
+    grpc::SslServerCredentialsOptions tls(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
     tls.pem_root_certs = authority.pem();
     tls.pem_key_cert_pairs.push_back({own.key_pem, own.certificate_pem});
     grpc::ServerBuilder builder;

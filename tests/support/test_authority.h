@@ -27,23 +27,23 @@ class TestAuthority {
 
   std::string pem() const { return Pem(certificate_.get()); }
 
-  // For a server at `name`, e.g. "IP:127.0.0.1", or a host, e.g. "URI:plimsoll://host/h-1". The
-  // certificate began `lifetime` ago and lasts that long from now.
-  Issued Issue(const std::string& name, absl::Duration lifetime = absl::Hours(1)) const {
+  // For a server at `name`, e.g. "IP:127.0.0.1", or a host, e.g. "URI:plimsoll://host/h-1". Made an
+  // hour ago, with `left` of its life to come.
+  Issued Issue(const std::string& name, absl::Duration left = absl::Hours(1)) const {
     support::KeyPtr key(EVP_EC_gen("P-256"));
     support::BioPtr bio(BIO_new(BIO_s_mem()));
     PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
-    return {Pem(Make(key.get(), "", name, lifetime).get()), support::BioText(bio.get())};
+    return {Pem(Make(key.get(), "", name, left).get()), support::BioText(bio.get())};
   }
 
   // For the key of a signing request (PKCS#10, DER).
   std::string Sign(absl::string_view request_der, const std::string& name,
-                   absl::Duration lifetime = absl::Hours(1)) const {
+                   absl::Duration left = absl::Hours(1)) const {
     const auto* bytes = reinterpret_cast<const unsigned char*>(request_der.data());
     support::RequestPtr request(
         d2i_X509_REQ(nullptr, &bytes, static_cast<long>(request_der.size())));
     if (request == nullptr) std::abort();
-    return Pem(Make(X509_REQ_get0_pubkey(request.get()), "", name, lifetime).get());
+    return Pem(Make(X509_REQ_get0_pubkey(request.get()), "", name, left).get());
   }
 
  private:
@@ -62,20 +62,20 @@ class TestAuthority {
   }
 
   support::CertificatePtr Make(EVP_PKEY* key, const std::string& constraints,
-                               const std::string& name, absl::Duration lifetime) const {
+                               const std::string& name, absl::Duration left) const {
     support::CertificatePtr certificate(X509_new());
     X509* const x = certificate.get();
     X509_set_version(x, X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial_);
-    ASN1_TIME_set(X509_getm_notBefore(x), absl::ToTimeT(now_ - lifetime));
-    ASN1_TIME_set(X509_getm_notAfter(x), absl::ToTimeT(now_ + lifetime));
+    ASN1_TIME_set(X509_getm_notBefore(x), absl::ToTimeT(now_ - absl::Hours(1)));
+    ASN1_TIME_set(X509_getm_notAfter(x), absl::ToTimeT(now_ + left));
     const auto add_name = [](X509_NAME* to, const char* text) {
       X509_NAME_add_entry_by_txt(to, "CN", MBSTRING_ASC,
                                  reinterpret_cast<const unsigned char*>(text), -1, -1, 0);
     };
     add_name(X509_get_subject_name(x), constraints.empty() ? "leaf" : "test CA");
-    X509_set_issuer_name(x, certificate_ ? X509_get_subject_name(certificate_.get())
-                                         : X509_get_subject_name(x));
+    X509_set_issuer_name(
+        x, certificate_ ? X509_get_subject_name(certificate_.get()) : X509_get_subject_name(x));
     X509_set_pubkey(x, key);
     Extend(x, NID_basic_constraints, constraints);
     Extend(x, NID_subject_alt_name, name);

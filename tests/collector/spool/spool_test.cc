@@ -173,15 +173,18 @@ TEST_F(SpoolTest, ASnapshotAskedForHidesNoChange) {
   Open();
   Append();
   spool_->Acknowledge(1);
-  spool_->Collapse(host_.facts);
+  spool_->Collapse(host_.facts, 1);
   const auto none_pending = spool_->Next(1);
   ASSERT_TRUE(none_pending.ok()) << none_pending.status();
   EXPECT_EQ(none_pending->sequence(), 2u);
   EXPECT_TRUE(none_pending->base_digest().empty());
   EXPECT_FALSE(none_pending->has_gap());
-  spool_->Collapse(host_.facts);
+  spool_->Collapse(host_.facts, 1);
   EXPECT_EQ(spool_->Next(1)->sequence(), 2u);
   EXPECT_FALSE(spool_->Next(1)->has_gap());
+  spool_->Acknowledge(2);
+  spool_->Collapse(host_.facts, 1);
+  EXPECT_EQ(spool_->state().pending, 0u);
 }
 
 TEST_F(SpoolTest, ADeltaThatDoesNotFitBecomesASnapshot) {
