@@ -132,6 +132,7 @@ absl::Status Agent::StartRecording() {
   spool_ = *std::move(spool);
   Recorder::Options recording;
   recording.interval = config_.interval;
+  recording.first_plan_wait = config_.first_plan_wait;
   recording.plan_file = config_.state_dir + "/plan";
   recording.after_full = [this] { CheckSelf(); };
   absl::MutexLock lock(&mutex_);

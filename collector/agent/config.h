@@ -54,6 +54,8 @@ struct Config {
   // What the controller refuses until somebody acts there (a quarantine): tried again after between
   // this and twice this.
   absl::Duration refused_pause = absl::Minutes(5);
+  // A host that never had a plan waits this long for its controller's before it uses its own.
+  absl::Duration first_plan_wait = absl::Seconds(5);
   // How long the end of the service may be put off to deliver what is queued.
   absl::Duration drain_time = absl::Seconds(2);
   std::string log_level = "info";

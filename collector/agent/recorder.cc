@@ -131,6 +131,8 @@ bool Recorder::Await(Work& work) {
   // A clock that was set back makes nobody wait for hours.
   next_full_ = std::min(next_full_, now + interval);
   due = std::min(std::max({due, rate_.NextTime(now), quiet_until_}), next_full_);
+  // Before the first full collection there is nothing that a change could change.
+  if (tracker_.empty()) due = next_full_;
   if (!on_disk) due = std::min(due, now + kMendInterval);
   const auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || woken_ || plan_changed_ || snapshot_wanted_.has_value() ||
@@ -165,7 +167,7 @@ void Recorder::Run() {
       {
         absl::MutexLock lock(&mutex_);
         const absl::Time now = clock_.Now();
-        allowed = rate_.NextTime(now) <= now;
+        allowed = !tracker_.empty() && rate_.NextTime(now) <= now;
       }
       auto taken = allowed ? sight_->Take() : std::nullopt;
       collect = taken.has_value();
@@ -206,8 +208,9 @@ void Recorder::Collect(const Work& work, const sources::Scope& scope) {
     if (!delta.has_value()) {
       const uint64_t after = spool_.state().last_sequence;
       for (const std::string& id : work.scan_ids) answered_.push_back({id, after});
-      if (answered_.size() > kMaximumScans) {
-        answered_.erase(answered_.begin(), answered_.end() - kMaximumScans);
+      // Nobody is connected to take them; the controller asks again.
+      if (answered_.size() > 2 * kMaximumScans) {
+        answered_.erase(answered_.begin(), answered_.end() - 2 * kMaximumScans);
       }
     }
   }

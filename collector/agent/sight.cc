@@ -14,6 +14,7 @@ class HostSight : public Sight {
   HostSight(host::HostEnv& env, const Config& config)
       : env_(env),
         socket_path_(config.docker_socket),
+        host_root_(config.host_root),
         labels_(config.labels),
         watch_(!config.no_watch) {}
 
@@ -21,6 +22,7 @@ class HostSight : public Sight {
     if (!watch_) return;
     tracker::Watcher::Options options;
     options.socket_path = socket_path_;
+    options.host_root = host_root_;
     watcher_ = std::make_unique<tracker::Watcher>(env_, std::move(options), std::move(wake));
   }
 
@@ -47,6 +49,7 @@ class HostSight : public Sight {
  private:
   host::HostEnv& env_;
   const std::string socket_path_;
+  const std::string host_root_;
   const std::map<std::string, std::string> labels_;
   const bool watch_;
   std::unique_ptr<tracker::Watcher> watcher_;

@@ -137,6 +137,12 @@ class FakeGateway : public v1::CollectorGateway::Service {
     absl::MutexLock lock(&mutex_);
     refusal_ = status;
   }
+  // Waits until a session was refused.
+  bool AwaitRefused() {
+    absl::MutexLock lock(&mutex_);
+    const auto some = [this] { return refused_ > 0; };
+    return mutex_.AwaitWithTimeout(absl::Condition(&some), kPatience);
+  }
   int refused() {
     absl::MutexLock lock(&mutex_);
     return refused_;
