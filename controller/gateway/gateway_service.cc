@@ -24,6 +24,33 @@ SessionContext::SessionContext(GatewayParts given)
       session_lane(parts.workers, parts.options.session_workers),
       answer_lane(parts.workers, parts.options.answer_workers) {}
 
+void SessionContext::Store(SessionEnd end) {
+  const absl::Status status = parts.store.hosts().EndSession(end.host_id, end.epoch, end.time);
+  if (absl::IsUnavailable(status)) {
+    absl::MutexLock lock(&mutex);
+    unstored.push_back(std::move(end));
+  } else if (!status.ok()) {
+    spdlog::warn("end of session not stored host={} error=\"{}\"", end.host_id, status.ToString());
+  } else if (parts.on_host_changed) {
+    parts.on_host_changed({end.host_id});
+  }
+}
+
+void SessionContext::Retry() {
+  std::vector<SessionEnd> ends;
+  {
+    absl::MutexLock lock(&mutex);
+    ends.swap(unstored);
+  }
+  if (ends.empty()) return;
+  if (!parts.store.Ping().ok()) {
+    absl::MutexLock lock(&mutex);
+    unstored.insert(unstored.end(), ends.begin(), ends.end());
+    return;
+  }
+  for (SessionEnd& end : ends) Store(std::move(end));
+}
+
 GatewayService::GatewayService(GatewayParts parts, access::Revocations& revocations)
     : context_(std::move(parts)),
       enroll_lane_(context_.parts.workers, context_.parts.options.enroll_workers,
@@ -85,10 +112,11 @@ void GatewayService::Tick() {
     next_flush_ = now + context_.parts.options.last_seen_interval;
     since = seen_until_;
   }
-  context_.answer_lane.Add([this, since, now] { FlushLastSeen(since, now); });
+  context_.answer_lane.Add([this, since, now] { Flush(since, now); });
 }
 
-void GatewayService::FlushLastSeen(absl::Time since, absl::Time now) {
+void GatewayService::Flush(absl::Time since, absl::Time now) {
+  context_.Retry();
   const auto heard = context_.parts.sessions.Heard(since);
   absl::Status status;
   if (!heard.empty()) status = context_.parts.store.hosts().Touch(heard);

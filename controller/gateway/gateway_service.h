@@ -40,9 +40,23 @@ struct GatewayParts {
   std::function<void(std::vector<std::string> host_ids)> on_host_changed;
 };
 
+// A session that is over.
+struct SessionEnd {
+  std::string host_id;
+  // Of its lease.
+  int64_t epoch = 0;
+  absl::Time time;
+};
+
 // What sessions share beside the parts.
 struct SessionContext {
   explicit SessionContext(GatewayParts given);
+
+  // Stores the end of a session. Blocks; while the database is away the end is kept for Retry.
+  void Store(SessionEnd end) ABSL_LOCKS_EXCLUDED(mutex);
+  // Stores the ends that could not be stored before. Blocks.
+  void Retry() ABSL_LOCKS_EXCLUDED(mutex);
+
   const GatewayParts parts;
   ByteBudget budget;
   // Beginnings and ends of sessions; answers to scans and renewals.
@@ -50,6 +64,9 @@ struct SessionContext {
   Lane answer_lane;
   // For complaints about hosts.
   LogGate log_gate;
+  absl::Mutex mutex;
+  // At most one for each session that was open when the database went away.
+  std::vector<SessionEnd> unstored ABSL_GUARDED_BY(mutex);
 };
 
 // Enroll and Renew take decoded messages; Connect takes bytes, so that their number is known, and
@@ -83,7 +100,8 @@ class GatewayService : public GatewayMethods {
   void Drain(absl::Duration patience);
 
  private:
-  void FlushLastSeen(absl::Time since, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  // On a worker: last-seen times, and ends of sessions that are late.
+  void Flush(absl::Time since, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
 
   SessionContext context_;
   Lane enroll_lane_;

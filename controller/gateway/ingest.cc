@@ -189,7 +189,8 @@ absl::StatusOr<store::Evaluation> Ingest::Evaluate(const HostStream& stream,
   evaluation.recorded = parts_.clock.Now();
   evaluation.observed = ObservedTime(delta.observed_time(), evaluation.recorded);
   evaluation.is_full = is_snapshot || !MayStoreDelta(stream.state, evaluation.recorded);
-  if (evaluation.is_full) facts.Measure();
+  // Deltas since then were only added up.
+  if (evaluation.is_full && !is_snapshot) facts.Measure();
   auto content = evaluation.is_full ? store::Compress(facts.facts) : store::Compress(delta);
   if (!content.ok()) return content.status();
   evaluation.content = *std::move(content);

@@ -150,17 +150,10 @@ void Session::OnDone() {
   parts_.ingest.Forget(stream_);
   // A controller that stops ends all its sessions with one statement (ControllerStore::Leave).
   if (parts_.sessions.IsDraining()) return;
-  shared_.session_lane.Add([self = std::move(self)] {
-    const GatewayParts& parts = self->parts_;
-    const std::string& host_id = self->peer_.host_id;
-    const absl::Status status =
-        parts.store.hosts().EndSession(host_id, self->stream_.epoch, parts.clock.Now());
-    if (!status.ok()) {
-      spdlog::warn("end of session not stored host={} error=\"{}\"", host_id, status.ToString());
-    } else if (parts.on_host_changed) {
-      parts.on_host_changed({host_id});
-    }
-  });
+  shared_.session_lane.Add(
+      [&shared = shared_, end = SessionEnd{peer_.host_id, stream_.epoch, parts_.clock.Now()}] {
+        shared.Store(end);
+      });
 }
 
 void Session::End(const absl::Status& why) {

@@ -102,12 +102,6 @@ std::map<std::string, absl::Time> SessionRegistry::Heard(absl::Time since) const
   return heard;
 }
 
-bool SessionRegistry::IsSession(const std::string& host_id, uint64_t id) const {
-  absl::MutexLock lock(&mutex_);
-  const auto it = hosts_.find(host_id);
-  return it != hosts_.end() && it->second.session.id == id;
-}
-
 bool SessionRegistry::IsDraining() const {
   absl::MutexLock lock(&mutex_);
   return draining_;

@@ -52,8 +52,6 @@ class SessionRegistry {
   // Hosts with sessions, and those of them heard of after `since`, with the time.
   size_t Count() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::map<std::string, absl::Time> Heard(absl::Time since) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // True while this stream is the host's session.
-  bool IsSession(const std::string& host_id, uint64_t id) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Drain was called.
   bool IsDraining() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Streams, sessions or not.

@@ -166,7 +166,10 @@ class OnCluster : public GatewayTest {
   explicit OnCluster(const std::string& url) : GatewayTest(Options(), url) {}
   void TestBody() override {}
   using GatewayTest::Await;
+  using GatewayTest::AwaitTrue;
   using GatewayTest::Change;
+  using GatewayTest::clock_;
+  using GatewayTest::Connection;
   using GatewayTest::controller_;
   using GatewayTest::EndOf;
   using GatewayTest::Enrolled;
@@ -192,9 +195,16 @@ TEST_F(OutageTest, SessionsWaitForADatabaseThatIsAway) {
   gateway.Send(collector, gateway.Snapshot(1, facts));
   EXPECT_EQ(gateway.Next(collector).ack().sequence(), 1u);
 
+  const uplink::Identity gone = gateway.Enrolled("web-3");
+  auto leaving = std::make_unique<TestCollector>(gateway.controller_->address, gone);
+  gateway.Greet(*leaving, "web-3");
+  EXPECT_EQ(gateway.Connection(gone.host_id), v1::Host::CONNECTED);
+
   cluster_.reset();
   gateway.Send(collector, gateway.Change(2, facts, {"c2"}, {}));
   ASSERT_TRUE(gateway.Await(gateway.stats_.commit_retries, 2));
+  // A session that ends meanwhile is not forgotten.
+  EXPECT_TRUE(leaving->Finish().ok());
   TestCollector refused = gateway.Open(late);
   refused.Send(gateway.Hello());
   const absl::Status away = gateway.EndOf(refused);
@@ -205,6 +215,13 @@ TEST_F(OutageTest, SessionsWaitForADatabaseThatIsAway) {
   Start();
   EXPECT_EQ(gateway.Next(collector).ack().sequence(), 2u);
   EXPECT_THAT(gateway.StoredContainers(identity.host_id), ElementsAre("c1", "c2"));
+
+  EXPECT_TRUE(gateway.AwaitTrue([&] {
+    gateway.clock_.Advance(absl::Seconds(11));
+    gateway.controller_->service->Tick();
+    gateway.controller_->Settle();
+    return gateway.Connection(gone.host_id) == v1::Host::DISCONNECTED;
+  }));
 
   // Away again, and the controller has to stop: the collector keeps what it has.
   cluster_.reset();

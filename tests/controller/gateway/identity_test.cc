@@ -164,5 +164,23 @@ TEST_F(IdentityTest, RenewalByCallNeedsTheHostToBeWelcome) {
   EXPECT_EQ(stub->Renew(&late, request, &response).error_code(), grpc::StatusCode::UNAUTHENTICATED);
 }
 
+// Nobody may wait.
+class FloodTest : public GatewayTest {
+ protected:
+  static GatewayOptions NoRoom() {
+    GatewayOptions options = Options();
+    options.max_waiting_enrollments = 0;
+    return options;
+  }
+  FloodTest() : GatewayTest(NoRoom()) {}
+};
+
+TEST_F(FloodTest, EnrolmentsThatDoNotFitAreTurnedAway) {
+  grpc::ClientContext context;
+  v1::EnrollResponse response;
+  EXPECT_EQ(Anonymous()->Enroll(&context, v1::EnrollRequest(), &response).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
 }  // namespace
 }  // namespace plimsoll::gateway
