@@ -51,8 +51,7 @@ void PrintHistory(const v1::ListTransitionsResponse& all, Session& session) {
   }
   table.Print(session.terminal, *session.out);
   if (gap) {
-    *session.out << "* changes before this one were lost: the collector was cut off and had no "
-                    "room to keep them\n";
+    *session.out << "* changes before this one were lost: the collector had no room for them\n";
   }
   if (!all.next_page_token().empty()) *session.out << "… more; --limit 0 lists all\n";
 }
