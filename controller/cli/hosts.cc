@@ -222,17 +222,12 @@ void AddHosts(CLI::App& app, Session& session) {
       ->capture_default_str()
       ->type_name("ID");
   AddLimitOption(*command, options->limit);
-  CLI::Option* revoke =
-      command->add_option("--revoke", options->revoke, "Refuse this host from now on")
-          ->type_name("HOST");
-  CLI::Option* remove =
-      command->add_option("--remove", options->remove, "Take this host out of the fleet")
-          ->type_name("HOST")
-          ->excludes(revoke);
+  command->add_option("--revoke", options->revoke, "Refuse this host from now on")
+      ->type_name("HOST");
+  command->add_option("--remove", options->remove, "Take this host out of the fleet")
+      ->type_name("HOST");
   command->add_option("--release", options->release, "End this host's quarantine")
-      ->type_name("HOST")
-      ->excludes(revoke)
-      ->excludes(remove);
+      ->type_name("HOST");
   command->add_option("--reason", options->reason, "Why, with --revoke or --remove")
       ->type_name("TEXT");
   command->footer(
@@ -240,6 +235,11 @@ void AddHosts(CLI::App& app, Session& session) {
       "disconnected\n  plimsoll hosts --revoke web-3 --reason stolen\n  plimsoll hosts --remove "
       "web-4 --reason scrapped");
   command->final_callback([options, &session] {
+    if (!options->revoke.empty() + !options->remove.empty() + !options->release.empty() > 1) {
+      session.Fail(
+          absl::InvalidArgumentError("--revoke, --remove and --release: one of them at a time"));
+      return;
+    }
     WithClient(session, [&](Client& client) {
       if (!options->revoke.empty()) return Revoke(client, *options, session);
       if (!options->remove.empty()) return Remove(client, *options, session);

@@ -201,23 +201,23 @@ void AddSummary(CLI::App& app, Session& session) {
   command->add_option("--baseline", options->baseline, "Baseline id")
       ->capture_default_str()
       ->type_name("ID");
-  CLI::Option* host =
-      command->add_option("--host", options->host, "Only this host")->type_name("HOST");
+  command->add_option("--host", options->host, "Only this host")->type_name("HOST");
   AddHostFilter(*command, options->filter);
-  CLI::Option* by = command->add_option("--by", options->label, "Split by the value of this label")
-                        ->type_name("LABEL")
-                        ->excludes(host);
+  command->add_option("--by", options->label, "Split by the value of this label")
+      ->type_name("LABEL");
   command->add_option("--worst", options->worst, "The hosts on which most fails, this many")
       ->check(CLI::Range(1, 1000))
-      ->type_name("COUNT")
-      ->excludes(host)
-      ->excludes(by);
+      ->type_name("COUNT");
   command->footer(
       "Compliance is an interval: unknown verdicts count as failing below and as passing above. "
       "Stale and\nquarantined hosts are counted apart and are in no percentage.\n\n"
       "Examples:\n  plimsoll summary -l 'env=prod,tier!=db'\n  plimsoll summary --by team\n"
       "  plimsoll summary --worst 20 --baseline edge-docker");
   command->final_callback([options, &session] {
+    if (!options->host.empty() + !options->label.empty() + (options->worst > 0) > 1) {
+      session.Fail(absl::InvalidArgumentError("--host, --by and --worst: one of them at a time"));
+      return;
+    }
     WithClient(session, [&](Client& client) {
       if (!options->label.empty()) return ShowLabels(client, *options, session);
       if (options->worst > 0) return ShowWorst(client, *options, session);
