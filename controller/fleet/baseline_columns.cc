@@ -38,9 +38,12 @@ void BaselineColumns::AddDocument(const v1::Baseline& other) {
   absl::flat_hash_map<std::string, int> places;
   for (int i = 0; i < other.rules_size(); ++i) places.emplace(other.rules(i).id(), i);
   Mapping mapping;
+  mapping.to.assign(other.rules_size(), -1);
   for (const v1::Rule& rule : document_.rules()) {
     const auto place = places.find(rule.id());
-    mapping.push_back(place == places.end() ? -1 : place->second);
+    const bool known = place != places.end();
+    if (known) mapping.to[place->second] = static_cast<int>(mapping.from.size());
+    mapping.from.push_back(known ? place->second : -1);
   }
   mappings_[other.digest()] = std::move(mapping);
 }
@@ -75,11 +78,11 @@ void BaselineColumns::SetCells(Slot slot, const store::HostVerdicts& verdicts,
                                const Mapping& mapping) {
   Row& row = rows_[slot];
   Score score;
-  if (row.cells.empty()) row.cells.resize(mapping.size());
-  std::vector<int64_t> since(mapping.size());
+  if (row.cells.empty()) row.cells.resize(mapping.from.size());
+  std::vector<int64_t> since(mapping.from.size());
   std::vector<int64_t> times;
-  for (size_t rule = 0; rule < mapping.size(); ++rule) {
-    const int from = mapping[rule];
+  for (size_t rule = 0; rule < mapping.from.size(); ++rule) {
+    const int from = mapping.from[rule];
     uint8_t status = 0;
     if (from >= 0 && from < static_cast<int>(verdicts.statuses.size())) {
       status = KnownStatus(verdicts.statuses[from]);
@@ -119,12 +122,14 @@ void BaselineColumns::SetFailing(Row& row, const v1::FailingContainers& failing,
   for (const auto& configuration : failing.configurations()) {
     if (configuration.count() <= 0) continue;
     std::vector<uint16_t> rules;
-    for (size_t rule = 0; rule < mapping.size(); ++rule) {
-      if (mapping[rule] >= 0 && std::binary_search(configuration.rules().begin(),
-                                                   configuration.rules().end(), mapping[rule])) {
-        rules.push_back(static_cast<uint16_t>(rule));
+    rules.reserve(configuration.rules_size());
+    for (const int place : configuration.rules()) {
+      const bool known = place >= 0 && place < static_cast<int>(mapping.to.size());
+      if (known && mapping.to[place] >= 0) {
+        rules.push_back(static_cast<uint16_t>(mapping.to[place]));
       }
     }
+    if (!std::is_sorted(rules.begin(), rules.end())) std::sort(rules.begin(), rules.end());
     if (rules.empty()) continue;
     uses.push_back({Intern(configuration.fingerprint(), std::move(rules)),
                     static_cast<uint32_t>(configuration.count())});

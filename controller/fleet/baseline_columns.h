@@ -101,8 +101,12 @@ class BaselineColumns {
     std::vector<int64_t> times;
     std::vector<ConfigurationUse> failing;
   };
-  // For each rule of the active document its place in another; -1: it is not there.
-  using Mapping = std::vector<int>;
+  // Between the rules of the active document and another's; -1: it is not there.
+  struct Mapping {
+    // Place in the other of each active rule, and the other way round.
+    std::vector<int> from;
+    std::vector<int> to;
+  };
 
   void SetCells(Slot slot, const store::HostVerdicts& verdicts, const Mapping& mapping);
   void SetFailing(Row& row, const v1::FailingContainers& failing, const Mapping& mapping);

@@ -43,6 +43,7 @@ Slot HostTable::NewSlot() {
   }
   rows_.emplace_back();
   heard_.push_back(kNever);
+  container_counts_.push_back(0);
   return slot;
 }
 
@@ -98,7 +99,7 @@ Slot HostTable::Set(const store::HostState& state) {
   if (renamed) by_name_.insert(slot);
 
   row.connection = static_cast<uint8_t>(host.connection());
-  row.container_count = host.container_count();
+  container_counts_[slot] = host.container_count();
   row.ordinal = state.ordinal;
   row.enrolled = MicrosOf(host.has_enroll_time(), host.enroll_time());
   row.observed = MicrosOf(host.has_observed_time(), host.observed_time());
@@ -172,7 +173,7 @@ v1::Host HostTable::Describe(Slot slot) const {
   host.set_controller(texts_[row.controller]);
   host.set_quarantine_reason(texts_[row.quarantine_reason]);
   host.set_connection(connection(slot));
-  host.set_container_count(row.container_count);
+  host.set_container_count(container_counts_[slot]);
   SetTime(row.enrolled, &v1::Host::mutable_enroll_time, host);
   SetTime(row.seen ? heard_[slot] : kNever, &v1::Host::mutable_last_seen_time, host);
   SetTime(row.observed, &v1::Host::mutable_observed_time, host);

@@ -38,7 +38,7 @@ class HostTable {
   int64_t ordinal(Slot slot) const { return rows_[slot].ordinal; }
   // Microseconds since 1970 on the host's clock; kNever: no facts yet.
   int64_t observed(Slot slot) const { return rows_[slot].observed; }
-  int32_t container_count(Slot slot) const { return rows_[slot].container_count; }
+  int32_t container_count(Slot slot) const { return container_counts_[slot]; }
   v1::Host::Connection connection(Slot slot) const {
     return static_cast<v1::Host::Connection>(rows_[slot].connection);
   }
@@ -87,7 +87,6 @@ class HostTable {
     uint8_t connection = 0;
     // False: `heard` is when it was enrolled.
     bool seen = false;
-    int32_t container_count = 0;
     // Numbers in texts_.
     uint32_t collector_version = 0;
     uint32_t engine_version = 0;
@@ -132,8 +131,9 @@ class HostTable {
   void SetLabels(Slot slot, const v1::Host& host);
 
   std::vector<Row> rows_;
-  // Beside the rows: the tick reads it for every host.
+  // Beside the rows: ticks and summaries read these for every host.
   std::vector<int64_t> heard_;
+  std::vector<int32_t> container_counts_;
   std::vector<Slot> free_;
   Bitmap present_;
   Bitmap revoked_;

@@ -202,6 +202,7 @@ TEST_F(HostsTest, AReportIsWhatIngestionJudged) {
   ASSERT_TRUE(report.ok()) << report.status();
   v1::HostFacts facts = JudgedFacts();
   facts.set_collector_version("facts 1");
+  facts.mutable_observed_time()->set_seconds(absl::ToUnixSeconds(store::At(10)));
   const std::string digest = absl::BytesToHexString(support::FactsDigest(facts));
   const v1::HostReport expected =
       evaluate::Evaluate(facts, parts_.baselines[0],
