@@ -109,6 +109,7 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddFindings(app, session);
   AddRules(app, session);
   AddScan(app, session);
+  AddSchedule(app, session);
   AddToken(app, session);
   AddBaseline(app, session);
   AddEvaluate(app, session);

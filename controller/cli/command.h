@@ -63,6 +63,7 @@ void AddRules(CLI::App& app, Session& session);
 void AddFindings(CLI::App& app, Session& session);
 void AddSummary(CLI::App& app, Session& session);
 void AddScan(CLI::App& app, Session& session);
+void AddSchedule(CLI::App& app, Session& session);
 void AddToken(CLI::App& app, Session& session);
 void AddBaseline(CLI::App& app, Session& session);
 void AddEvaluate(CLI::App& app, Session& session);
