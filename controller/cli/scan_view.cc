@@ -146,7 +146,7 @@ absl::Status Judge(const v1::Scan& scan, const JudgeOptions& options, Session& s
         << " or worse fail, counted over all hosts\n";
     session.exit_status = kNotCompliant;
   }
-  if (unknown > 0) err << unknown << " verdict(s) are unknown: nothing is known against them\n";
+  if (unknown > 0) err << unknown << " verdict(s) are unknown: neither pass nor fail\n";
   const int silent = progress.targeted() - progress.evaluated();
   if (scan.state() == v1::Scan::CANCELLED) {
     err << "the scan was cancelled: no evidence is no pass\n";
