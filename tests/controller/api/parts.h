@@ -8,6 +8,7 @@
 
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
+#include "tests/controller/api/scan_parts.h"
 #include "tests/controller/store/postgres/evaluations.h"
 #include "tests/support/postgres_fixture.h"
 
@@ -70,7 +71,8 @@ struct Parts {
   Baselines baseline_api{baselines};
   Findings findings{*store, baseline_api};
   Summaries summaries{*store, baseline_api, clock};
-  Scans scans{*store, board, clock};
+  Scans scans{*store, board, StoreResolver(*store), clock};
+  Schedules schedules{*store, StoreResolver(*store), clock};
   std::unique_ptr<EnrollmentTokens> enrollment;
 };
 
