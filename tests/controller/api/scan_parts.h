@@ -2,12 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "controller/api/api.h"
 #include "controller/api/schedules.h"
 #include "tests/controller/store/postgres/evaluations.h"
@@ -54,6 +56,12 @@ struct ScanParts {
   store::Principal auditor{"2", "audrey", store::Role::kAuditor};
   store::Principal otto{"3", "otto", store::Role::kOperator};
   store::Principal admin{"4", "ada", store::Role::kAdmin};
+
+  // A connected host.
+  absl::Status AddHost(const std::string& id, const std::string& hostname,
+                       const std::map<std::string, std::string>& labels = {}) {
+    return store::AddHost(*store, id, hostname, labels).status();
+  }
 
   support::FakeClock clock{store::At(100)};
   const std::unique_ptr<store::Store> store =

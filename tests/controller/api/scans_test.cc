@@ -14,9 +14,9 @@ using ::testing::ElementsAre;
 class ScansTest : public ::testing::Test {
  protected:
   ScansTest() {
-    EXPECT_TRUE(store::AddHost(*parts_.store, "h-1", "web-1", {{"env", "prod"}}).ok());
-    EXPECT_TRUE(store::AddHost(*parts_.store, "h-2", "web-2", {{"env", "prod"}}).ok());
-    EXPECT_TRUE(store::AddHost(*parts_.store, "h-3", "db-1", {{"env", "test"}}).ok());
+    EXPECT_TRUE(parts_.AddHost("h-1", "web-1", {{"env", "prod"}}).ok());
+    EXPECT_TRUE(parts_.AddHost("h-2", "web-2", {{"env", "prod"}}).ok());
+    EXPECT_TRUE(parts_.AddHost("h-3", "db-1", {{"env", "test"}}).ok());
   }
   ScanParts parts_;
 };
@@ -109,7 +109,7 @@ TEST_F(ScansTest, OneKeyIsOneScanForADay) {
   for (int i = 0; i < 40; ++i) keys.push_back(absl::StrCat("key-", i));
   std::map<std::string, std::string> labels;
   for (const std::string& key : keys) labels[key] = "v";
-  ASSERT_TRUE(store::AddHost(*parts_.store, "h-4", "labelled", labels).ok());
+  ASSERT_TRUE(parts_.AddHost("h-4", "labelled", labels).ok());
   v1::CreateScanRequest forward;
   for (auto key = keys.begin(); key != keys.end(); ++key) (*forward.mutable_labels())[*key] = "v";
   v1::CreateScanRequest backward;
