@@ -112,6 +112,7 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddConfigurations(app, session);
   AddRules(app, session);
   AddScan(app, session);
+  AddSchedule(app, session);
   AddToken(app, session);
   AddBaseline(app, session);
   AddEvaluate(app, session);

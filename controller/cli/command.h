@@ -66,6 +66,7 @@ void AddTrend(CLI::App& app, Session& session);
 void AddHistory(CLI::App& app, Session& session);
 void AddConfigurations(CLI::App& app, Session& session);
 void AddScan(CLI::App& app, Session& session);
+void AddSchedule(CLI::App& app, Session& session);
 void AddToken(CLI::App& app, Session& session);
 void AddBaseline(CLI::App& app, Session& session);
 void AddEvaluate(CLI::App& app, Session& session);

@@ -12,6 +12,7 @@
 #include "controller/evaluate/baseline_loader.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/evaluate/failing_containers.h"
+#include "tests/controller/api/scan_parts.h"
 #include "tests/controller/store/postgres/evaluations.h"
 #include "tests/support/postgres_fixture.h"
 #include "tests/support/sample_facts.h"
@@ -124,7 +125,8 @@ struct Parts {
   Baselines baseline_api{baselines};
   Findings findings{*store, index, baseline_api};
   Summaries summaries{*store, index, days, baseline_api, clock};
-  Scans scans{*store, board, clock};
+  Scans scans{*store, board, StoreResolver(*store), clock};
+  Schedules schedules{*store, StoreResolver(*store), clock};
   std::unique_ptr<EnrollmentTokens> enrollment;
 };
 

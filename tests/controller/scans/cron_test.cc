@@ -170,8 +170,7 @@ TEST(CronTest, SecondsAndFractionsDoNotMoveIt) {
   EXPECT_EQ(cron.Next(Utc("2026-01-01 00:01:00"), utc), Utc("2026-01-01 00:02:00"));
 }
 
-// --- Against a walk over every minute, which knows nothing of how Next searches.
-// ---------------------
+// Against a walk over every minute, which knows nothing of how Next searches.
 
 // Does a field match? Written from the manual, not from the parser. `last` ends `*` and `a/n`.
 bool FieldMatches(const std::string& field, int value, int first, int last) {

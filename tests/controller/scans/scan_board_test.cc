@@ -285,8 +285,7 @@ TEST_F(ScanBoardTest, AScanIsLoadedOnceForAllWhoWatch) {
   EXPECT_EQ(a_.board.Observe("s1")->progress().failed(), 1);
 }
 
-// --- Several controllers
-// ------------------------------------------------------------------------------
+// Several controllers
 
 TEST_F(ScanBoardTest, AnotherControllersHostsAreAskedAndItsWatchersSee) {
   // As the server wires it.
