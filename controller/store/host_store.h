@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "controller/store/report_store.h"
 #include "plimsoll/v1/host_service.pb.h"
 
 namespace plimsoll::store {
@@ -19,43 +20,55 @@ class ConnectionPool;
 // What a collector says of itself when it opens a session.
 struct SessionStart {
   std::string host_id;
+  // The controller that has the session (ControllerStore::Beat), and its name for people.
+  std::string controller_id;
   std::string hostname;
   std::string collector_version;
   std::string engine_id;
   std::string boot_id;
   std::map<std::string, std::string> labels;
   absl::Duration clock_skew;
+  // Of the certificate presented.
+  absl::Time certificate_not_before;
   absl::Time time;
 };
 
-// Which hosts, and where the page begins. Empty members select everything.
-struct HostQuery {
-  std::map<std::string, std::string> labels;
-  std::string name_contains;
-  // Keyset: only hosts after this (hostname, id).
-  std::string after_hostname;
-  std::string after_id;
-  int limit = 100;
+// A session that began.
+struct SessionLease {
+  // Named by every write of the session; see Evaluation::session_epoch.
+  int64_t epoch = 0;
+  StreamState stream;
 };
 
-// Thread-safe; errors as in store.h.
+// Thread-safe; errors as in store.h. Changes are announced to all controllers (change_feed.h) in
+// the same transaction.
 class HostStore {
  public:
   explicit HostStore(ConnectionPool& pool) : pool_(pool) {}
 
-  // Hosts by (hostname, id), with connection state and counts by baseline filled in.
-  absl::StatusOr<std::vector<v1::Host>> List(const HostQuery& query);
-  // By id, else by unique host name; a revoked host leaves its name to its successor. NOT_FOUND;
+  // By id, else by unique host name, with connection state and counts by baseline filled in; a
+  // revoked host leaves its name to its successor, a removed one is found by id only. NOT_FOUND;
   // FAILED_PRECONDITION lists the ids when a name is not unique.
   absl::StatusOr<v1::Host> Get(const std::string& id_or_name);
-  // A session began: state, labels and versions are taken over. NOT_FOUND: no such host;
-  // PERMISSION_DENIED: revoked.
-  absl::Status BeginSession(const SessionStart& start);
-  absl::Status EndSession(const std::string& host_id, absl::Time time);
-  // Marks every host disconnected: at start, when no session can exist.
-  absl::Status EndAllSessions();
-  // Last-seen times, in one statement.
+
+  // A session begins: state, labels and versions are taken over, an earlier session is fenced off.
+  // Two machines with one identity are quarantined here: the host comes back with a boot id it had
+  // before its current one, or with a certificate older than one it has used (a cloned or restored
+  // disk). NOT_FOUND: no such host; PERMISSION_DENIED: revoked or removed; FAILED_PRECONDITION:
+  // quarantined, now or before, with the reason.
+  absl::StatusOr<SessionLease> BeginSession(const SessionStart& start);
+  // Does nothing when a later session has the lease. NOT_FOUND.
+  absl::Status EndSession(const std::string& host_id, int64_t epoch, absl::Time time);
+  // Last-seen times, in one statement; never moves one back.
   absl::Status Touch(const std::map<std::string, absl::Time>& last_seen);
+
+  // As HostService.RemoveHost. NOT_FOUND. Idempotent.
+  absl::Status Remove(const std::string& host_id, const std::string& reason, absl::Time now);
+  // Removes every host last seen (or, never seen, enrolled) before `before`; returns their ids.
+  absl::StatusOr<std::vector<std::string>> RemoveUnseen(absl::Time before,
+                                                        const std::string& reason, absl::Time now);
+  // Ends a quarantine and forgets the evidence. NOT_FOUND; FAILED_PRECONDITION: not quarantined.
+  absl::Status Release(const std::string& host_id);
 
  private:
   ConnectionPool& pool_;

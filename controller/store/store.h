@@ -7,10 +7,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "controller/store/controller_store.h"
 #include "controller/store/enrollment_store.h"
+#include "controller/store/fleet_store.h"
 #include "controller/store/host_store.h"
 #include "controller/store/report_store.h"
 #include "controller/store/scan_store.h"
+#include "controller/store/schedule_store.h"
 #include "controller/store/token_store.h"
 
 namespace plimsoll::store {
@@ -36,20 +39,28 @@ class Store {
 
   // A round trip. For health checks.
   absl::Status Ping();
+  // Every connection is in use: work that can wait should.
+  bool Busy();
 
   HostStore& hosts();
+  FleetStore& fleet();
+  ControllerStore& controllers();
   ReportStore& reports();
   EnrollmentStore& enrollment();
   ScanStore& scans();
+  ScheduleStore& schedules();
   TokenStore& tokens();
 
  private:
   explicit Store(std::unique_ptr<ConnectionPool> pool);
   std::unique_ptr<ConnectionPool> pool_;
   HostStore hosts_;
+  FleetStore fleet_;
+  ControllerStore controllers_;
   ReportStore reports_;
   EnrollmentStore enrollment_;
   ScanStore scans_;
+  ScheduleStore schedules_;
   TokenStore tokens_;
 };
 
