@@ -68,11 +68,11 @@ TEST(BaselineLoader, FillsInDefaultsAlsoInsideMessagesNotGiven) {
   ASSERT_TRUE(baseline.ok()) << baseline.status();
   const auto& given = baseline->rules(0).check().container_not_privileged().scope();
   EXPECT_EQ(given.exempt(0), "web");
-  ASSERT_EQ(given.states_size(), 3);
-  EXPECT_EQ(given.states(0), "running");
+  ASSERT_EQ(given.states_size(), 4);
+  EXPECT_EQ(given.states(0), "created");
   const auto& restart = baseline->rules(1).check().container_restart_limited();
   EXPECT_EQ(restart.maximum(), 3);
-  EXPECT_EQ(restart.scope().states_size(), 3);
+  EXPECT_EQ(restart.scope().states_size(), 4);
 }
 
 TEST(BaselineLoader, AnAliasHasTheCheckOfItsRule) {
