@@ -178,8 +178,9 @@ class RealServer : public Server {
     const absl::Time start = clock_.Now();
     if (status.ok()) status = index_.Load();
     if (!status.ok()) return status;
-    spdlog::info("fleet loaded hosts={} took={}",
-                 index_.Read([](const fleet::Fleet& fleet) { return fleet.hosts().present().Count(); }),
+    spdlog::info("fleet loaded hosts={} took={}", index_.Read([](const fleet::Fleet& fleet) {
+      return fleet.hosts().present().Count();
+    }),
                  absl::FormatDuration(absl::Trunc(clock_.Now() - start, absl::Milliseconds(1))));
     feed_ = std::make_unique<store::ChangeFeed>(
         url_, store::ChangeFeed::Callbacks{
