@@ -92,10 +92,10 @@ class Run {
     report.ramp = {world_.stats.Next(), loaded - begin};
     stage_ = Stage::kLoad;
     Wait("under load", options_.duration, [] { return false; });
-    report.live = world_.live;
     report.load.took = Monotonic() - loaded;
     stage_ = Stage::kDrain;
-    Wait("draining", kDrainTime, [&] { return world_.unacknowledged == 0; });
+    Wait("draining", kDrainTime, [&] { return world_.settled + world_.refused >= options_.hosts; });
+    report.live = world_.live;
     report.load.counts = world_.stats.Next();
     report.unacknowledged = world_.unacknowledged;
     MeasureProcess(report);

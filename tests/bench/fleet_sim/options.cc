@@ -127,7 +127,7 @@ void AddOptions(CLI::App& app, Options& options) {
   app.footer(
       "Simulated hosts stay in the controller's fleet like real ones; use a database of its "
       "own.\n\n"
-      "Exit status: 0 done, 1 not every host was live when the load ended or a change stayed "
+      "Exit status: 0 done, 1 not every host was live at the end or a change stayed "
       "unacknowledged, 2 usage,\n3 could not start.");
 }
 
