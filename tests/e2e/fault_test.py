@@ -46,7 +46,7 @@ class Tmpfs:
 
     def __enter__(self):
         self.folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.mib}m,mode=0700", "tmpfs", self.folder], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.mib}m,mode=0755", "tmpfs", self.folder], check=True)
         return self
 
     def __exit__(self, *_):
@@ -97,7 +97,8 @@ class Faults(unittest.TestCase):
         """The history is whole, the fleet has recovered, and stored facts can be read."""
         checked = simulator.check_history(self, cluster or self.cluster, name, entries)
         self.assertGreater(checked, HOSTS * 2, "too little happened to mean anything")
-        self.assertEqual((report["unacknowledged"], report["live"]), (0, HOSTS), report)
+        self.assertEqual((report["unacknowledged"], report["live"]), (0, HOSTS),
+                         f"the fleet does not recover: {report}\n{controller.log_text()[-2000:]}")
         for host in sorted({entry[0] for entry in entries})[:3]:
             self.assertGreater(len(controller.json("host", host)["verdicts"]), 10)
         print(f"  {checked} acknowledged changes are there", flush=True)
@@ -147,12 +148,13 @@ class Faults(unittest.TestCase):
     @seeded
     def test_two_controllers_contend(self, rng, seed):
         name, url = self.database()
-        with self.controller(url) as first, self.controller(url) as second:
-            # One authority for both, as an operator who runs two gives them.
-            second.stop()
-            shutil.rmtree(second.data / "pki")
+        second = self.controller(url)
+        with self.controller(url) as first:
+            # One authority and one administrator for both, as an operator who runs two gives them.
             shutil.copytree(first.data / "pki", second.data / "pki")
-            second.start()
+            shutil.copy(first.data / "admin.token", second.data)
+            second.data.chmod(0o700)
+            self.enterContext(second)
             ports = [first.collector_port, second.collector_port]
             with network.Balancer(ports, seed, 0.6) as balancer, \
                     self.simulate(first, seed, disconnects=12, addresses=[f"localhost:{balancer.port}"], duration="10s") as fleet:
@@ -187,9 +189,10 @@ class Faults(unittest.TestCase):
         with self.controller(url) as controller:
             ca = controller.data / "pki" / "ca.pem"
 
+            token = controller.token("--uses", "10")
+
             def attack(number, kind):
-                command = [hostile, f"localhost:{controller.collector_port}", ca, controller.token(),
-                           controller.root / f"hostile-{number}", "6", kind]
+                command = [hostile, f"localhost:{controller.collector_port}", ca, token, controller.root / f"hostile-{number}", "6", kind]
                 return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
 
             with self.simulate(controller, seed, duration="8s") as fleet, \
