@@ -39,7 +39,14 @@ Host::Host(World& world, Driver& driver, const HostIdentity& identity, int index
       identity_(identity),
       index_(index),
       state_(std::move(state)),
-      pause_(kFirstPause) {}
+      pause_(kFirstPause) {
+  // The host was restarted, and nothing has changed since its last run.
+  if (!identity.acknowledged_digest.empty() && identity.acknowledged_digest == state_.Digest()) {
+    sequence_ = acknowledged_sequence_ = identity.acknowledged_sequence;
+    tip_digest_ = acknowledged_digest_ = identity.acknowledged_digest;
+    full_due_ = false;
+  }
+}
 
 double Host::Uniform(double from, double to) {
   return std::uniform_real_distribution<double>(from, to)(driver_.random());

@@ -66,6 +66,9 @@ class Host : private Session::Owner {
   // The collector stops.
   void Stop();
   bool idle() const { return session_ == nullptr; }
+  int index() const { return index_; }
+  uint64_t acknowledged_sequence() const { return acknowledged_sequence_; }
+  const std::string& acknowledged_digest() const { return acknowledged_digest_; }
 
  private:
   // A change and what became of it.

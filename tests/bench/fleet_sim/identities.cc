@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -33,6 +34,23 @@ constexpr absl::Duration kEnrollTimeout = absl::Seconds(60);
 std::string FileOf(const Options& options, const std::string& ca_pem) {
   return absl::StrCat(options.state_dir, "/hosts-", support::Sha256Hex(ca_pem).substr(0, 16),
                       ".pem");
+}
+
+// "NUMBER SEQUENCE DIGEST" a line, beside FileOf.
+std::string AcknowledgedFileOf(const Options& options, const std::string& ca_pem) {
+  return FileOf(options, ca_pem) + ".acknowledged";
+}
+
+void LoadAcknowledged(const std::string& file, std::vector<HostIdentity>& identities) {
+  std::ifstream stream(file);
+  size_t index = 0;
+  uint64_t sequence = 0;
+  std::string digest;
+  while (stream >> index >> sequence >> digest) {
+    if (index >= identities.size()) continue;
+    identities[index].acknowledged_sequence = sequence;
+    identities[index].acknowledged_digest = absl::HexStringToBytes(digest);
+  }
 }
 
 bool Expired(const std::string& certificate_pem) {
@@ -63,7 +81,11 @@ absl::StatusOr<HostIdentity> EnrolOne(v1::CollectorGateway::Stub& stub, const st
   context.set_deadline(absl::ToChronoTime(support::Clock::Real().Now() + kEnrollTimeout));
   const absl::Status status = support::FromGrpc(stub.Enroll(&context, request, &response));
   if (!status.ok()) return status;
-  return HostIdentity{response.host_id(), made->key_pem, response.certificate_pem()};
+  HostIdentity identity;
+  identity.host_id = response.host_id();
+  identity.key_pem = made->key_pem;
+  identity.certificate_pem = response.certificate_pem();
+  return identity;
 }
 
 std::string Advice(const absl::Status& status) {
@@ -92,7 +114,10 @@ absl::StatusOr<std::vector<HostIdentity>> LoadIdentities(const Options& options,
         return absl::DataLossError(absl::StrCat(file, " is damaged; remove it to enrol anew"));
       }
       host = index < identities.size() ? &identities[index] : nullptr;
-      if (host != nullptr) *host = {words[1], "", ""};
+      if (host != nullptr) {
+        *host = HostIdentity();
+        host->host_id = words[1];
+      }
       continue;
     }
     if (host == nullptr) continue;
@@ -101,6 +126,7 @@ absl::StatusOr<std::vector<HostIdentity>> LoadIdentities(const Options& options,
     }
     if (part != nullptr) absl::StrAppend(part, line, "\n");
   }
+  LoadAcknowledged(AcknowledgedFileOf(options, ca_pem), identities);
   for (HostIdentity& identity : identities) {
     if (!identity.host_id.empty() && Expired(identity.certificate_pem)) identity = {};
   }
@@ -166,6 +192,16 @@ absl::Status EnrollMissing(const Options& options, const std::string& ca_pem,
   if (!book)
     return absl::ResourceExhaustedError(absl::StrCat(file, ": could not be written whole"));
   return absl::OkStatus();
+}
+
+void SaveAcknowledged(const Options& options, const std::string& ca_pem,
+                      const std::vector<HostIdentity>& identities) {
+  std::ofstream stream(AcknowledgedFileOf(options, ca_pem), std::ios::trunc);
+  for (size_t i = 0; i < identities.size(); ++i) {
+    if (identities[i].acknowledged_digest.empty()) continue;
+    stream << i << ' ' << identities[i].acknowledged_sequence << ' '
+           << absl::BytesToHexString(identities[i].acknowledged_digest) << '\n';
+  }
 }
 
 }  // namespace plimsoll::fleet_sim

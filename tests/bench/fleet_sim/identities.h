@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct HostIdentity {
   std::string host_id;
   std::string key_pem;
   std::string certificate_pem;
+  // What was acknowledged when the last run ended: sequence and digest (raw). 0 and empty: unknown.
+  uint64_t acknowledged_sequence = 0;
+  std::string acknowledged_digest;
 };
 
 // What --state remembers of the first `count` hosts, in their order; certificates that have
@@ -30,5 +34,10 @@ absl::Status EnrollMissing(const Options& options, const std::string& ca_pem,
                            const std::vector<std::string>& hostnames,
                            const std::atomic<bool>& interrupted,
                            std::vector<HostIdentity>& identities);
+
+// Remembers what of each host is acknowledged, so that its next run begins as a collector that was
+// restarted. Best effort: without it the next run sends everything.
+void SaveAcknowledged(const Options& options, const std::string& ca_pem,
+                      const std::vector<HostIdentity>& identities);
 
 }  // namespace plimsoll::fleet_sim

@@ -103,6 +103,14 @@ class Run {
     stage_ = Stage::kStop;
     for (std::thread& thread : threads) thread.join();
     world_.journal.Flush();
+    for (const auto& shard : shards_) {
+      shard->ForEach([this](const Host& host) {
+        HostIdentity& identity = identities_[static_cast<size_t>(host.index())];
+        identity.acknowledged_sequence = host.acknowledged_sequence();
+        identity.acknowledged_digest = host.acknowledged_digest();
+      });
+    }
+    SaveAcknowledged(options_, world_.ca_pem, identities_);
     return report;
   }
 

@@ -30,6 +30,11 @@ class Shard : private Driver {
 
   // Before Run. The host connects at `connect`, since the beginning of Run.
   void Add(const HostIdentity& identity, int index, HostState state, absl::Duration connect);
+  // After Run.
+  template <class Visit>
+  void ForEach(Visit visit) const {
+    for (const Host& host : hosts_) visit(host);
+  }
   // Until the stage is kStop and all sessions have ended.
   void Run();
 
