@@ -5,7 +5,7 @@
 //   bare_gateway ADDRESS:PORT FOLDER       writes FOLDER/ca.pem and FOLDER/token, prints "serving",
 //   runs until killed
 #include <grpcpp/grpcpp.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 
 #include <cstdio>
 #include <fstream>
@@ -92,6 +92,10 @@ class Gateway : public v1::CollectorGateway::CallbackService {
 };
 
 int Main(const std::string& address, const std::string& folder) {
+  rlimit descriptors{};
+  getrlimit(RLIMIT_NOFILE, &descriptors);
+  descriptors.rlim_cur = descriptors.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &descriptors);
   const absl::Time now = support::Clock::Real().Now();
   auto authority = access::CertificateAuthority::LoadOrCreate(folder + "/pki", now);
   if (!authority.ok()) return 3;

@@ -11,6 +11,7 @@ constexpr absl::Duration kTick = absl::Milliseconds(4);
 // Load that a stalled simulator does not make up for.
 constexpr absl::Duration kLongestLag = absl::Seconds(1);
 constexpr absl::Duration kCloseTime = absl::Seconds(8);
+constexpr absl::Duration kLookInterval = absl::Milliseconds(100);
 // Hosts looked at before a change is given up.
 constexpr int kTries = 16;
 
@@ -94,8 +95,12 @@ bool Shard::Stop() {
   if (!closing_) {
     closing_ = true;
     cancel_ = now_ + kCloseTime;
+    next_look_ = now_;
     for (Host& host : hosts_) host.Stop();
   }
+  // Looking at every host costs more than an event does.
+  if (now_ < next_look_) return true;
+  next_look_ = now_ + kLookInterval;
   bool open = false;
   for (Host& host : hosts_) {
     if (host.idle()) continue;

@@ -71,6 +71,7 @@ class Shard : private Driver {
   bool loading_ = false;
   bool closing_ = false;
   absl::Duration cancel_;
+  absl::Duration next_look_;
   double changes_due_ = 0;
   double snapshots_due_ = 0;
   double breaks_due_ = 0;
