@@ -37,13 +37,16 @@ class Stream : public grpc::ServerBidiReactor<v1::FromCollector, v1::ToCollector
       case v1::FromCollector::kHello: {
         v1::Welcome& welcome = *outgoing_.mutable_welcome();
         welcome.set_protocol_version(2);
-        welcome.set_resync(true);
+        welcome.set_resync(incoming_.hello().facts_digest().empty());
+        welcome.set_last_sequence(incoming_.hello().last_acknowledged_sequence());
         welcome.mutable_limits()->set_max_unacknowledged_deltas(1);
         welcome.mutable_heartbeat_interval()->set_seconds(30);
         break;
       }
       case v1::FromCollector::kFactsDelta:
         outgoing_.mutable_ack()->set_sequence(incoming_.facts_delta().sequence());
+        // A message that was decoded keeps its memory; a stream shall not.
+        v1::FromCollector().Swap(&incoming_);
         break;
       default:
         StartRead(&incoming_);

@@ -128,8 +128,9 @@ class Bench:
 class BareGateway:
     """bare_gateway, in the place of a controller."""
 
-    def __init__(self, root):
-        self.root = pathlib.Path(tempfile.mkdtemp(dir=root))
+    def __init__(self, root, name="bare"):
+        self.root = pathlib.Path(root) / name
+        self.root.mkdir(mode=0o700, exist_ok=True)
         self.collector_port = plimsoll.free_port()
         self.ca = self.root / "ca.pem"
 

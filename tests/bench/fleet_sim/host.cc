@@ -17,6 +17,8 @@ using google::protobuf::util::TimeUtil;
 
 constexpr absl::Duration kWelcomeTimeout = absl::Seconds(30);
 constexpr absl::Duration kFirstPause = absl::Seconds(1);
+// Until the next look whether fewer connections are being made.
+constexpr absl::Duration kTurn = absl::Milliseconds(100);
 
 int64_t WallMicros() { return absl::ToUnixMicros(support::Clock::Real().Now()); }
 
@@ -97,6 +99,10 @@ void Host::OnWake(Wake wake) {
 
 void Host::Connect() {
   if (session_ != nullptr || refused_ || world_.stopping) return;
+  if (world_.connecting >= world_.options.connecting) {
+    Wait(kTurn * Uniform(0.5, 1.5), Wake::kConnect);
+    return;
+  }
   const auto& controllers = world_.options.controllers;
   const size_t turn = static_cast<size_t>(index_ + attempts_++) % controllers.size();
   connect_began_ = driver_.now();
@@ -104,6 +110,7 @@ void Host::Connect() {
                                        world_.options.keepalive, driver_.queue(),
                                        static_cast<Session::Owner&>(*this));
   Wait(kWelcomeTimeout, Wake::kWelcome);
+  Count();
 }
 
 void Host::OnStarted() {
@@ -306,11 +313,14 @@ void Host::OnEnd(const absl::Status& status) {
 
 void Host::Count() {
   const bool settled = welcomed_ && pending_.empty() && !full_due_;
+  const bool connecting = session_ != nullptr && !welcomed_;
+  if (connecting != counted_connecting_) world_.connecting += connecting ? 1 : -1;
   if (welcomed_ != counted_live_) world_.live += welcomed_ ? 1 : -1;
   if (settled != counted_settled_) world_.settled += settled ? 1 : -1;
   world_.unacknowledged +=
       static_cast<int64_t>(pending_.size()) - static_cast<int64_t>(counted_pending_);
   counted_live_ = welcomed_;
+  counted_connecting_ = connecting;
   counted_settled_ = settled;
   counted_pending_ = pending_.size();
 }

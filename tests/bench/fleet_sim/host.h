@@ -29,6 +29,8 @@ struct World {
   // Hosts that will not come back: revoked, or two of one identity.
   std::atomic<int> refused = 0;
   std::atomic<int64_t> unacknowledged = 0;
+  // Sessions begun and not welcomed yet.
+  std::atomic<int> connecting = 0;
   // No new sessions any more.
   std::atomic<bool> stopping = false;
 };
@@ -118,6 +120,7 @@ class Host : private Session::Owner {
   bool breaking_ = false;
   bool refused_ = false;
   bool counted_live_ = false;
+  bool counted_connecting_ = false;
   bool counted_settled_ = false;
   size_t counted_pending_ = 0;
   int attempts_ = 0;

@@ -70,6 +70,9 @@ void AddFleet(CLI::App& app, Options& options) {
 
 void AddLoad(CLI::App& app, Options& options) {
   AddRate(app, "--connect-rate", options.connect_rate, "Sessions begun while the fleet comes up");
+  app.add_option("--connecting", options.connecting, "Connections being made at one time")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
   AddDuration(app, "--ramp", options.ramp,
               "Longest wait for all hosts to be live; the load begins then");
   AddDuration(app, "--duration", options.duration, "How long the load lasts");

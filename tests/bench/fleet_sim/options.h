@@ -30,6 +30,8 @@ struct Options {
   int containers = 50;
   // Sessions begun a second, on average, until all are live.
   double connect_rate = 200;
+  // Connections being made at one time: more would only slow each other down until all time out.
+  int connecting = 128;
   // Longest time until all hosts are live; the load begins then, or earlier when all are.
   absl::Duration ramp = absl::Minutes(10);
   // How long the load lasts.
