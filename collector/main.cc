@@ -8,6 +8,7 @@
 #include "collector/agent/agent.h"
 #include "collector/agent/config.h"
 #include "collector/agent/once.h"
+#include "collector/agent/sight.h"
 #include "collector/host/real_env.h"
 #include "proto/support/grpc_logging.h"
 #include "proto/support/logging.h"
@@ -50,7 +51,7 @@ int main(int argc, char** argv) {
     const absl::Status status = agent::CollectOnce(env.env(), config);
     return status.ok() ? 0 : Report(status, kFailed);
   }
-  agent::Agent agent(env.env(), config);
+  agent::Agent agent(env.env(), config, agent::LookAtHost(env.env(), config));
   support::SignalWatcher signals([&agent](int) { agent.Stop(); });
   const absl::Status status = agent.Run();
   return status.ok() ? 0 : Report(status, kFailed);

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/version.h"
 #include "proto/support/yaml_config.h"
@@ -9,18 +11,86 @@
 namespace plimsoll::controller {
 namespace {
 
+// "90s", "5m", "12h", as Abseil reads them, and "30d".
+bool ParseDuration(const std::string& text, absl::Duration& value) {
+  int64_t days = 0;
+  if (absl::EndsWith(text, "d") && absl::SimpleAtoi(text.substr(0, text.size() - 1), &days)) {
+    value = absl::Hours(24) * days;
+    return true;
+  }
+  return absl::ParseDuration(text, &value);
+}
+
+std::string ForPeople(absl::Duration value) {
+  const absl::Duration day = absl::Hours(24);
+  if (value >= 2 * day && value % day == absl::ZeroDuration())
+    return absl::StrCat(value / day, "d");
+  return absl::FormatDuration(value);
+}
+
+// `zero`: what 0 means; null: nothing, it is refused.
 void AddDuration(CLI::App& app, const std::string& name, absl::Duration& value,
-                 absl::Duration least, const std::string& help) {
+                 absl::Duration least, const std::string& help, const char* zero = nullptr) {
+  const std::string text_of_default =
+      value == absl::ZeroDuration() && zero != nullptr ? zero : ForPeople(value);
   app.add_option_function<std::string>(
          name,
-         [name, &value, least](const std::string& text) {
-           if (!absl::ParseDuration(text, &value) || value < least) {
-             throw CLI::ValidationError(name, absl::StrCat("expected a duration of at least ",
-                                                           absl::FormatDuration(least)));
+         [name, &value, least, zero](const std::string& text) {
+           absl::Duration given;
+           const bool is_zero = zero != nullptr && (text == "0" || text == zero);
+           if (is_zero) {
+             value = absl::ZeroDuration();
+           } else if (!ParseDuration(text, given) || given < least) {
+             throw CLI::ValidationError(
+                 name, absl::StrCat("expected a duration of at least ", ForPeople(least),
+                                    ", e.g. 90s, 5m, 30d"));
+           } else {
+             value = given;
            }
          },
-         absl::StrCat(help, " [", absl::FormatDuration(value), "]"))
+         absl::StrCat(help, " [", text_of_default, "]"))
       ->type_name("DURATION");
+}
+
+// A number of MiB for a number of bytes.
+void AddMib(CLI::App& app, const std::string& name, int64_t& bytes, int least, int most,
+            const std::string& help) {
+  app.add_option_function<int>(
+         name, [&bytes](int mib) { bytes = int64_t{mib} << 20; },
+         absl::StrCat(help, " [", bytes >> 20, "]"))
+      ->check(CLI::Range(least, most))
+      ->type_name("MIB");
+}
+
+// Who may do how much. Group of its own in --help.
+void AddLimits(CLI::App& app, gateway::GatewayOptions& options) {
+  const auto number = [&app](const std::string& name, int32_t& value, int least, int most,
+                             const std::string& help) {
+    app.add_option(name, value, help)
+        ->check(CLI::Range(least, most))
+        ->capture_default_str()
+        ->group("Limits");
+  };
+  app.add_option_function<int>(
+         "--max-message-mib",
+         [&options](int mib) { options.max_message_bytes = int64_t{mib} << 20; },
+         absl::StrCat("Largest message taken from a collector [", options.max_message_bytes >> 20,
+                      "]"))
+      ->check(CLI::Range(1, 512))
+      ->type_name("MIB")
+      ->group("Limits");
+  number("--max-objects", options.max_objects_per_section, 100, 1'000'000,
+         "Containers, images, files, volumes or networks of one host");
+  number("--max-deltas-per-minute", options.max_deltas_per_minute, 1, 1'000'000,
+         "Changes of one host, averaged; it is told to slow down above");
+  number("--max-heartbeats-per-minute", options.max_heartbeats_per_minute, 1, 1'000'000,
+         "Signs of life of one host");
+  number("--committers", options.committer_threads, 1, 32,
+         "Threads that commit changes of many hosts at once");
+  AddMib(app, "--ingest-memory-mib", options.budget_bytes, 16, 1 << 20,
+         "Memory for messages being judged; collectors wait when it is full");
+  AddMib(app, "--facts-cache-mib", options.cache_bytes, 1, 1 << 20,
+         "Memory for facts of connected hosts, so that a change need not read them");
 }
 
 }  // namespace
@@ -43,6 +113,12 @@ void AddOptions(CLI::App& app, Config& config) {
   app.add_option("--database-url-file", config.database_url_file,
                  "File that holds the URL: keeps a password out of process lists")
       ->type_name("FILE");
+  app.add_flag("--replace-authority", config.replace_authority,
+               "Take pki/ for the database's certificate authority in place of the one it knows; "
+               "hosts must\nenrol again");
+  app.add_option("--controller-name", config.controller_name,
+                 "Name for people, where several controllers share a database [this host's name]")
+      ->type_name("NAME");
   app.add_option("--listen-collectors", config.collector_address,
                  "Where collectors connect (mutual TLS)")
       ->type_name("ADDRESS:PORT")
@@ -60,18 +136,26 @@ void AddOptions(CLI::App& app, Config& config) {
       ->type_name("ID|FILE");
   AddDuration(app, "--interval", config.interval, absl::Seconds(10),
               "Time between full collections of a host");
-  AddDuration(app, "--heartbeat-interval", config.heartbeat_interval, absl::Seconds(1),
+  AddDuration(app, "--heartbeat-interval", config.gateway.heartbeat_interval, absl::Seconds(1),
               "Time between signs of life of an unchanged host");
+  AddDuration(app, "--stale-after", config.stale_after, absl::Seconds(2),
+              "Silence after which a host's verdicts leave the percentages");
+  AddDuration(app, "--remove-after", config.remove_after, absl::Hours(1),
+              "Silence after which a host is removed; its history stays", "never");
+  AddDuration(app, "--keep-history", config.keep_history, absl::Hours(24 * 31),
+              "Age at which history is dropped, by whole months", "for ever");
+  AddDuration(app, "--controller-timeout", config.controller_timeout, absl::Seconds(2),
+              "Silence after which other controllers take a controller for dead");
   AddDuration(app, "--certificate-lifetime", config.certificate_lifetime, absl::Minutes(1),
               "Life of a collector's certificate; renewed when a third is left");
   app.add_option("--worker-threads", config.worker_threads,
-                 "Threads for evaluation and the database")
+                 "Threads that judge facts and write them")
+      ->check(CLI::Range(10, 256))
+      ->capture_default_str();
+  app.add_option("--api-threads", config.api_threads, "Threads that answer people and programs")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
-  app.add_option("--max-message-mib", config.max_message_mib,
-                 "Largest message taken from a collector, in MiB")
-      ->check(CLI::Range(1, 512))
-      ->capture_default_str();
+  AddLimits(app, config.gateway);
   app.add_option("--log-level", config.log_level, "trace, debug, info, warn or error")
       ->type_name("LEVEL")
       ->capture_default_str();

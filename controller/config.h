@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "controller/gateway/gateway_options.h"
 
 namespace CLI {
 class App;
@@ -19,18 +20,31 @@ struct Config {
   std::string database_url;
   // Read instead of database_url, so that a password stays out of process lists.
   std::string database_url_file;
+  // Make this controller's authority the database's; hosts enrolled before must enrol again.
+  bool replace_authority = false;
   std::string collector_address = "0.0.0.0:7443";
   std::string api_address = "127.0.0.1:7444";
   // DNS names and addresses of the server certificate; empty: this host's name and the loopback
   // ones.
   std::vector<std::string> names;
+  // For people, where several controllers share a database; empty: this host's name.
+  std::string controller_name;
   // Shipped baseline ids or YAML files.
   std::vector<std::string> baselines;
   absl::Duration interval = absl::Minutes(5);
-  absl::Duration heartbeat_interval = absl::Seconds(30);
   absl::Duration certificate_lifetime = absl::Hours(24 * 7);
-  int worker_threads = 8;
-  int max_message_mib = 32;
+  // Silence after which a host is stale, and after which it is removed (zero: never).
+  absl::Duration stale_after = absl::Minutes(15);
+  absl::Duration remove_after = absl::ZeroDuration();
+  // History older than this is dropped, by whole months; zero: never.
+  absl::Duration keep_history = absl::Hours(24 * 400);
+  // A controller not heard of for this long is dead; its sessions are ended by the others.
+  absl::Duration controller_timeout = absl::Seconds(15);
+  // Threads that judge facts and ask the database for collectors, and those that answer the API.
+  int worker_threads = 12;
+  int api_threads = 8;
+  // Bounds of collectors and paces of commits.
+  gateway::GatewayOptions gateway;
   std::string log_level = "info";
   bool log_json = false;
 };

@@ -1,15 +1,13 @@
 #include "controller/server.h"
 
 #include <grpcpp/grpcpp.h>
+#include <openssl/rand.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <fstream>
-#include <sstream>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "controller/access/authenticator.h"
@@ -17,112 +15,57 @@
 #include "controller/access/enrollment.h"
 #include "controller/access/revocations.h"
 #include "controller/api/api.h"
-#include "controller/evaluate/baseline_loader.h"
+#include "controller/api/schedules.h"
+#include "controller/fleet/days.h"
+#include "controller/fleet/index.h"
 #include "controller/gateway/gateway_service.h"
 #include "controller/gateway/ingest.h"
 #include "controller/gateway/session_registry.h"
+#include "controller/reevaluate/reevaluator.h"
 #include "controller/rpc/services.h"
 #include "controller/scans/scan_board.h"
+#include "controller/scans/scheduler.h"
+#include "controller/setup.h"
+#include "controller/store/change_feed.h"
 #include "controller/store/embedded_cluster.h"
 #include "controller/store/store.h"
 #include "proto/support/clock.h"
 #include "proto/support/key_files.h"
+#include "proto/support/ticker.h"
 #include "proto/support/worker_pool.h"
 
 namespace plimsoll::controller {
 namespace {
 
 constexpr absl::Duration kServerCertificateLifetime = absl::Hours(24 * 825);
-constexpr absl::Duration kTick = absl::Seconds(1);
+// Commits under way when the controller stops have this long, calls that are open as long again.
 constexpr absl::Duration kDrainTime = absl::Seconds(10);
 constexpr int kApiMessageBytes = 4 << 20;
+// A controller says this often within --controller-timeout that it lives.
+constexpr int kBeatsPerTimeout = 5;
+// Connections beside those of workers and committers: timers, re-evaluation, the index.
+constexpr int kSpareConnections = 8;
 
-absl::StatusOr<std::vector<v1::Baseline>> LoadBaselines(const Config& config) {
-  std::vector<std::string> wanted = config.baselines;
-  if (wanted.empty()) wanted = evaluate::ShippedBaselineIds();
-  std::vector<v1::Baseline> baselines;
-  for (const std::string& name : wanted) {
-    auto baseline = evaluate::ShippedBaseline(name);
-    if (absl::IsNotFound(baseline.status())) {
-      std::ifstream file(name);
-      if (!file) {
-        return absl::NotFoundError(absl::StrCat("--baseline ", name,
-                                                ": neither a file nor a shipped id (",
-                                                baseline.status().message(), ")"));
-      }
-      std::ostringstream text;
-      text << file.rdbuf();
-      baseline = evaluate::LoadBaseline(text.str(), name);
-    }
-    if (!baseline.ok()) return baseline.status();
-    for (const v1::Baseline& other : baselines) {
-      if (other.id() == baseline->id()) {
-        return absl::InvalidArgumentError(absl::StrCat("two baselines have the id ", other.id()));
-      }
-    }
-    baselines.push_back(*std::move(baseline));
-  }
-  return baselines;
+std::string NewControllerId() {
+  unsigned char bytes[8];
+  RAND_bytes(bytes, sizeof bytes);
+  return absl::StrCat("c-", absl::BytesToHexString(absl::string_view(
+                                reinterpret_cast<const char*>(bytes), sizeof bytes)));
 }
 
-std::vector<std::string> CertificateNames(const Config& config) {
-  std::vector<std::string> names = config.names;
-  if (names.empty()) {
-    char hostname[256] = "";
-    gethostname(hostname, sizeof hostname - 1);
-    names = {hostname, "localhost", "127.0.0.1", "::1"};
-    if (names.front().empty()) names.erase(names.begin());
-  }
-  return names;
-}
-
-absl::StatusOr<std::string> DatabaseUrl(const Config& config) {
-  if (config.database_url_file.empty()) return config.database_url;
-  auto url = support::ReadKeyFile(config.database_url_file, true);
-  if (!url.ok()) return url.status();
-  return std::string(absl::StripAsciiWhitespace(*url));
-}
-
-// The first start makes the administrator's token, readable by the controller's user only.
-absl::Status EnsureAdministrator(store::Store& store, access::Authenticator& authenticator,
-                                 const std::string& data_dir) {
-  auto exists = store.tokens().AnyExists();
-  if (!exists.ok()) return exists.status();
-  if (*exists) return absl::OkStatus();
-  auto secret = authenticator.CreateToken("admin", store::Role::kAdmin, std::nullopt);
-  if (!secret.ok()) return secret.status();
-  const std::string file = absl::StrCat(data_dir, "/admin.token");
-  if (auto status = support::WritePrivateFile(file, absl::StrCat(*secret, "\n")); !status.ok())
-    return status;
-  spdlog::info("administrator's token written to {}", file);
-  return absl::OkStatus();
-}
-
-std::shared_ptr<grpc::ServerCredentials> Tls(const access::ServerIdentity& identity,
-                                             const std::string& client_ca) {
-  grpc::SslServerCredentialsOptions options(client_ca.empty()
-                                                ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-                                                : GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_key_cert_pairs.push_back({identity.key_pem, identity.certificate_pem});
-  options.pem_root_certs = client_ca;
-  return grpc::SslServerCredentials(options);
-}
-
-void SetKeepalive(grpc::ServerBuilder& builder) {
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+void Warn(const char* what, const absl::Status& status) {
+  if (!status.ok()) spdlog::warn("{} error=\"{}\"", what, status.ToString());
 }
 
 // Everything, in the order it is built; destroyed the other way round.
 class RealServer : public Server {
  public:
-  RealServer(const Config& config, std::unique_ptr<store::EmbeddedCluster> cluster,
+  RealServer(const Config& config, std::string url, std::unique_ptr<store::EmbeddedCluster> cluster,
              std::unique_ptr<store::Store> store,
              std::unique_ptr<access::CertificateAuthority> authority,
              std::vector<v1::Baseline> baselines)
       : config_(config),
+        url_(std::move(url)),
         cluster_(std::move(cluster)),
         store_(std::move(store)),
         authority_(std::move(authority)),
@@ -131,37 +74,46 @@ class RealServer : public Server {
         enrollment_(store_->enrollment(), *authority_, clock_,
                     {.certificate_lifetime = config.certificate_lifetime}),
         board_(store_->scans(), clock_),
-        ingest_(*store_, board_, clock_, baselines_, config.interval),
-        hosts_(*store_),
-        baselines_api_(baselines_),
-        findings_(*store_, baselines_api_),
-        summaries_(*store_, baselines_api_, clock_),
-        scans_(*store_, board_, clock_),
-        enrollment_tokens_(*store_, *authority_, revocations_, clock_),
+        index_(store_->fleet(), store_->reports(), baselines_, clock_,
+               {.stale_after = config.stale_after,
+                .unwelcome = [this](const std::string& id) { EndSession(id); }}),
+        days_(index_, store_->fleet(), clock_),
+        scheduler_(store_->schedules(), board_, Resolver(), clock_),
         workers_(std::make_unique<support::WorkerPool>(config.worker_threads)),
-        gateway_({*store_, enrollment_, ingest_, board_, sessions_, *workers_, clock_,
-                  Limits(config), config.heartbeat_interval},
+        api_workers_(std::make_unique<support::WorkerPool>(config.api_threads)),
+        ingest_({*store_, board_, clock_, *workers_, stats_, {}}, baselines_, config.interval,
+                config.gateway),
+        gateway_({*store_,
+                  enrollment_,
+                  ingest_,
+                  board_,
+                  sessions_,
+                  *workers_,
+                  clock_,
+                  stats_,
+                  id_,
+                  config.gateway,
+                  {}},
                  revocations_),
-        services_({authenticator_, *workers_, hosts_, baselines_api_, findings_, summaries_, scans_,
-                   enrollment_tokens_}) {}
+        reevaluator_(*store_, baselines_, clock_),
+        hosts_(*store_, index_, baselines_, revocations_, clock_),
+        baselines_api_(baselines_),
+        findings_(*store_, index_, baselines_api_),
+        summaries_(*store_, index_, days_, baselines_api_, clock_),
+        scans_(*store_, board_, Resolver(), clock_),
+        schedules_(*store_, Resolver(), clock_),
+        enrollment_tokens_(*store_, *authority_, revocations_, clock_),
+        services_({authenticator_, *api_workers_, hosts_, baselines_api_, findings_, summaries_,
+                   scans_, schedules_, enrollment_tokens_}),
+        life_(clock_),
+        scan_timer_(clock_),
+        upkeep_(clock_) {}
 
   absl::Status Listen() {
-    if (auto status = EnsureAdministrator(*store_, authenticator_, config_.data_dir); !status.ok())
-      return status;
-    if (auto status = store_->hosts().EndAllSessions(); !status.ok()) return status;
+    if (auto status = Prepare(); !status.ok()) return status;
     auto identity = authority_->IssueServer(CertificateNames(config_), clock_.Now(),
                                             kServerCertificateLifetime);
     if (!identity.ok()) return identity.status();
-
-    grpc::ServerBuilder collectors;
-    SetKeepalive(collectors);
-    collectors.AddListeningPort(config_.collector_address, Tls(*identity, authority_->BundlePem()),
-                                &collector_port_);
-    collectors.SetMaxReceiveMessageSize(config_.max_message_mib << 20);
-    collectors.RegisterService(&gateway_);
-    collector_server_ = collectors.BuildAndStart();
-    if (collector_server_ == nullptr || collector_port_ == 0)
-      return NotListening(config_.collector_address);
 
     grpc::ServerBuilder api;
     SetKeepalive(api);
@@ -170,29 +122,42 @@ class RealServer : public Server {
     services_.Register(api);
     api_server_ = api.BuildAndStart();
     if (api_server_ == nullptr || api_port_ == 0) return NotListening(config_.api_address);
-    spdlog::info("serving collectors={} api={} baselines={}", config_.collector_address,
-                 config_.api_address, baselines_.size());
+
+    grpc::ServerBuilder collectors;
+    SetKeepalive(collectors);
+    collectors.AddListeningPort(config_.collector_address, Tls(*identity, authority_->BundlePem()),
+                                &collector_port_);
+    collectors.SetMaxReceiveMessageSize(static_cast<int>(config_.gateway.max_message_bytes));
+    collectors.RegisterService(&gateway_);
+    collector_server_ = collectors.BuildAndStart();
+    if (collector_server_ == nullptr || collector_port_ == 0)
+      return NotListening(config_.collector_address);
+    spdlog::info("serving collectors={} api={} baselines={} controller={}",
+                 config_.collector_address, config_.api_address, baselines_.size(), id_);
     return absl::OkStatus();
   }
 
   void Run() override {
-    while (!stop_.WaitForNotificationWithTimeout(kTick)) {
-      ingest_.Flush();
-      board_.Tick();
-    }
+    StartTimers();
+    reevaluator_.Start();
+    stop_.WaitForNotification();
     spdlog::info("stopping sessions={}", sessions_.Count());
-    sessions_.Drain();
+    scan_timer_.Stop();
+    upkeep_.Stop();
+    reevaluator_.Stop();
     services_.Drain();
+    gateway_.Drain(kDrainTime);
     const auto deadline = absl::ToChronoTime(clock_.Now() + kDrainTime);
     collector_server_->Shutdown(deadline);
     api_server_->Shutdown(deadline);
     collector_server_.reset();
     api_server_.reset();
+    life_.Stop();
+    feed_.reset();
     workers_.reset();
-    ingest_.Flush();
-    if (auto status = store_->hosts().EndAllSessions(); !status.ok()) {
-      spdlog::warn("end of sessions not stored error=\"{}\"", status.ToString());
-    }
+    api_workers_.reset();
+    Warn("day not kept", days_.Keep(true));
+    Warn("end of sessions not stored", store_->controllers().Leave(id_, clock_.Now()));
   }
 
   void Stop() override {
@@ -201,11 +166,92 @@ class RealServer : public Server {
   }
 
  private:
-  static v1::Limits Limits(const Config& config) {
-    v1::Limits limits;
-    limits.set_max_message_bytes(int64_t{config.max_message_mib} << 20);
-    limits.set_max_unacknowledged_deltas(1);
-    return limits;
+  // Everything that must hold before the first collector or person is let in.
+  absl::Status Prepare() {
+    if (auto status = EnsureAdministrator(*store_, authenticator_, config_.data_dir); !status.ok())
+      return status;
+    const std::string name = config_.controller_name.empty() ? Hostname() : config_.controller_name;
+    auto status = store_->controllers().Beat(id_, name, clock_.Now());
+    // A private database has one controller: whoever else is in it has died.
+    if (status.ok() && cluster_ != nullptr) status = store_->controllers().LeaveOthers(id_);
+    if (status.ok()) status = store_->reports().PutBaselines(baselines_);
+    const absl::Time start = clock_.Now();
+    if (status.ok()) status = index_.Load();
+    if (!status.ok()) return status;
+    spdlog::info("fleet loaded hosts={} took={}",
+                 index_.Read([](const fleet::Fleet& fleet) { return fleet.hosts().present().Count(); }),
+                 absl::FormatDuration(absl::Trunc(clock_.Now() - start, absl::Milliseconds(1))));
+    feed_ = std::make_unique<store::ChangeFeed>(
+        url_, store::ChangeFeed::Callbacks{
+                  .hosts = [this](std::vector<std::string> ids) { index_.Changed(ids); },
+                  .scan = [this](std::string id) { board_.OnScanChanged(id); },
+                  .connected = [this] { index_.CatchUp(); }});
+    return absl::OkStatus();
+  }
+
+  // Three threads: what keeps the controller alive never waits for what takes long.
+  void StartTimers() {
+    const absl::Duration beat = config_.controller_timeout / kBeatsPerTimeout;
+    const std::string name = config_.controller_name.empty() ? Hostname() : config_.controller_name;
+    life_.Add("beat", beat, [this, name] {
+      Warn("sign of life not stored", store_->controllers().Beat(id_, name, clock_.Now()));
+    });
+    life_.Add("expire controllers", beat, [this] { ExpireControllers(); });
+    life_.Add("sessions", absl::Seconds(1), [this] { gateway_.Tick(); });
+    life_.Add("staleness", absl::Seconds(1), [this] {
+      index_.Seen(sessions_.Heard(clock_.Now() - absl::Seconds(2)));
+      index_.Tick();
+    });
+    life_.Start();
+    scan_timer_.Add("scans", absl::Seconds(1), [this] { board_.Tick(); });
+    scan_timer_.Add("schedules", absl::Seconds(1), [this] { scheduler_.Tick(); });
+    scan_timer_.Start();
+    upkeep_.Add("day", absl::Minutes(1), [this] { Warn("day not kept", days_.Keep()); });
+    if (config_.remove_after > absl::ZeroDuration()) {
+      upkeep_.Add(
+          "remove unseen", absl::Minutes(10), [this] { RemoveUnseen(); }, true);
+    }
+    if (config_.keep_history > absl::ZeroDuration()) {
+      upkeep_.Add(
+          "retention", absl::Hours(6), [this] { Retain(); }, true);
+    }
+    upkeep_.Start();
+  }
+
+  void ExpireControllers() {
+    auto ended = store_->controllers().ExpireDead(clock_.Now() - config_.controller_timeout);
+    if (!ended.ok()) return Warn("dead controllers not ended", ended.status());
+    if (!ended->empty()) spdlog::warn("sessions of dead controllers ended hosts={}", ended->size());
+  }
+
+  void RemoveUnseen() {
+    const absl::Time now = clock_.Now();
+    auto removed = store_->hosts().RemoveUnseen(
+        now - config_.remove_after,
+        absl::StrCat("not seen for ", absl::FormatDuration(config_.remove_after)), now);
+    if (!removed.ok()) return Warn("unseen hosts not removed", removed.status());
+    for (const std::string& id : *removed) spdlog::info("host removed host={} reason=unseen", id);
+  }
+
+  void Retain() {
+    const absl::Time now = clock_.Now();
+    auto retained = store_->controllers().Retain(now - config_.keep_history, now);
+    if (!retained.ok()) return Warn("history not shortened", retained.status());
+    for (const std::string& name : retained->dropped)
+      spdlog::info("history dropped table={}", name);
+  }
+
+  // Revoked, removed or quarantined, here or on another controller. What it is the collector learns
+  // when it connects again.
+  void EndSession(const std::string& host_id) {
+    sessions_.EndHost(host_id, absl::AbortedError("this host's standing has changed"));
+  }
+
+  scans::HostResolver Resolver() {
+    return [this](const v1::HostSelector& selector) {
+      return index_.Read(
+          [&selector](const fleet::Fleet& fleet) { return fleet.Resolve(selector); });
+    };
   }
 
   static absl::Status NotListening(const std::string& address) {
@@ -214,6 +260,8 @@ class RealServer : public Server {
   }
 
   const Config config_;
+  const std::string url_;
+  const std::string id_ = NewControllerId();
   const support::Clock& clock_ = support::Clock::Real();
   std::unique_ptr<store::EmbeddedCluster> cluster_;
   std::unique_ptr<store::Store> store_;
@@ -222,22 +270,33 @@ class RealServer : public Server {
   access::Revocations revocations_;
   access::Authenticator authenticator_;
   access::Enrollment enrollment_;
-  scans::ScanBoard board_;
-  gateway::Ingest ingest_;
+  gateway::GatewayStats stats_;
   gateway::SessionRegistry sessions_;
+  scans::ScanBoard board_;
+  fleet::FleetIndex index_;
+  fleet::Days days_;
+  scans::Scheduler scheduler_;
+  std::unique_ptr<support::WorkerPool> workers_;
+  std::unique_ptr<support::WorkerPool> api_workers_;
+  gateway::Ingest ingest_;
+  gateway::GatewayService gateway_;
+  reevaluate::Reevaluator reevaluator_;
   api::Hosts hosts_;
   api::Baselines baselines_api_;
   api::Findings findings_;
   api::Summaries summaries_;
   api::Scans scans_;
+  api::Schedules schedules_;
   api::EnrollmentTokens enrollment_tokens_;
-  std::unique_ptr<support::WorkerPool> workers_;
-  gateway::GatewayService gateway_;
   rpc::ApiServices services_;
+  std::unique_ptr<store::ChangeFeed> feed_;
   int collector_port_ = 0;
   int api_port_ = 0;
   std::unique_ptr<grpc::Server> collector_server_;
   std::unique_ptr<grpc::Server> api_server_;
+  support::Ticker life_;
+  support::Ticker scan_timer_;
+  support::Ticker upkeep_;
   absl::Mutex stop_mutex_;
   absl::Notification stop_;
 };
@@ -259,12 +318,20 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
     cluster = *std::move(started);
     *url = cluster->url();
   }
-  auto store = store::Store::Open({.url = *url, .pool_size = config.worker_threads + 2});
+  auto store =
+      store::Store::Open({.url = *url,
+                          .pool_size = config.worker_threads + config.api_threads +
+                                       config.gateway.committer_threads + kSpareConnections});
   if (!store.ok()) return store.status();
-  auto authority = access::CertificateAuthority::LoadOrCreate(config.data_dir + "/pki",
-                                                              support::Clock::Real().Now());
+  const absl::Time now = support::Clock::Real().Now();
+  auto authority = access::CertificateAuthority::LoadOrCreate(config.data_dir + "/pki", now);
   if (!authority.ok()) return authority.status();
-  auto server = std::make_unique<RealServer>(config, std::move(cluster), *std::move(store),
+  if (auto status = (*store)->enrollment().JoinAuthority((*authority)->BundlePem(), now,
+                                                         config.replace_authority);
+      !status.ok()) {
+    return status;
+  }
+  auto server = std::make_unique<RealServer>(config, *url, std::move(cluster), *std::move(store),
                                              *std::move(authority), *std::move(baselines));
   if (auto status = server->Listen(); !status.ok()) return status;
   return server;

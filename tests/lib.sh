@@ -109,6 +109,7 @@ lint() {
   check "layers (tests/lint/layering_test)" tests/lint/layering_test
   check "layering_test finds violations" tests/lint/layering_test --self-test
   check "size and comments (tests/lint/size_test)" tests/lint/size_test
+  check "examples (tests/lint/examples_test)" tests/lint/examples_test
   if configure_only && ninja -C "$BUILD" -j "$JOBS" --quiet proto proto_services; then
     check "clang-tidy over what changed" tests/lint/tidy "$BUILD"
   else

@@ -1,6 +1,8 @@
 #include "collector/agent/agent.h"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,19 +11,21 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "collector/agent/session.h"
 #include "proto/support/key_files.h"
+#include "proto/support/logging.h"
 
 namespace plimsoll::agent {
 namespace {
 
-constexpr absl::Duration kFirstPause = absl::Seconds(1);
-constexpr absl::Duration kLongestPause = absl::Minutes(2);
-
-// Nothing that the next attempt could change.
-bool IsFinal(const absl::Status& status) {
-  return absl::IsPermissionDenied(status) || absl::IsFailedPrecondition(status);
+// What waits for somebody to act at the controller: asking every minute would only fill two logs.
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsFailedPrecondition(status) || absl::IsOutOfRange(status);
 }
+
+constexpr char kQuarantineAdvice[] =
+    "Changes are kept meanwhile. If the host is in quarantine, two machines use its identity: on a "
+    "cloned one stop the collector, remove its state directory and enrol it with a token of its "
+    "own; then an administrator releases the host at the controller.";
 
 std::string Hostname() {
   char name[256] = "";
@@ -29,34 +33,57 @@ std::string Hostname() {
   return name;
 }
 
+std::string BootId(const host::HostEnv& env) {
+  const auto id = env.files.ReadFile("/proc/sys/kernel/random/boot_id", 64);
+  return id.ok() ? id->substr(0, id->find('\n')) : "";
+}
+
+// Of this thread and of those it starts.
+void BeModest(int nice) {
+  if (setpriority(PRIO_PROCESS, 0, nice) != 0) spdlog::warn("--nice {} was refused", nice);
+  // An arena a thread would cost more memory than all facts.
+  mallopt(M_ARENA_MAX, 2);
+}
+
 }  // namespace
 
-Agent::Agent(host::HostEnv& env, Config config)
-    : env_(env), config_(std::move(config)), random_(std::random_device{}()) {}
+Agent::Agent(host::HostEnv& env, Config config, std::unique_ptr<Sight> sight)
+    : env_(env),
+      config_(std::move(config)),
+      sight_(std::move(sight)),
+      backoff_(config_.reconnect_min, config_.reconnect_max) {}
+
+Agent::~Agent() = default;
 
 absl::Status Agent::Run() {
-  absl::Duration pause = kFirstPause;
+  BeModest(config_.nice);
+  const absl::Status status = RunUntilStopped();
+  if (recorder_ != nullptr) recorder_->Stop();
+  if (spool_ != nullptr) spool_->Flush();
+  absl::MutexLock lock(&mutex_);
+  done_ = true;
+  return status;
+}
+
+absl::Status Agent::RunUntilStopped() {
   while (!stopped()) {
-    auto identity = EnsureEnrolled();
-    bool welcomed = false;
-    absl::Status ended = identity.status();
-    if (identity.ok()) {
-      ended = Session(*identity, welcomed);
-      if (stopped()) return absl::OkStatus();
-      if (IsFinal(ended)) return ended;
-      // The certificate was renewed: go on with the new one at once.
-      if (ended.ok()) continue;
-    } else if (!absl::IsUnavailable(ended) && !absl::IsDeadlineExceeded(ended) &&
-               !absl::IsResourceExhausted(ended)) {
-      return ended;
+    const auto identity = EnsureEnrolled();
+    if (!identity.ok()) {
+      const absl::Status& status = identity.status();
+      if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status) &&
+          !absl::IsResourceExhausted(status)) {
+        return status;
+      }
+      PauseAfter(status);
+      continue;
     }
-    if (welcomed) pause = kFirstPause;
-    const double jitter = std::uniform_real_distribution<double>(0.5, 1.5)(random_);
-    spdlog::warn("no session with {}: {}; next attempt in {}", config_.controller,
-                 std::string(ended.message()),
-                 absl::FormatDuration(absl::Trunc(pause * jitter, absl::Milliseconds(100))));
-    Pause(pause * jitter);
-    pause = std::min(pause * 2, kLongestPause);
+    if (auto status = StartRecording(); !status.ok()) return status;
+    const Ended ended = Serve(*identity);
+    if (stopped()) break;
+    if (absl::IsPermissionDenied(ended.status)) return ended.status;
+    if (ended.lasted >= config_.worthwhile_session) backoff_.Reset();
+    // The certificate was renewed: go on with the new one at once.
+    if (!ended.status.ok()) PauseAfter(ended.status);
   }
   return absl::OkStatus();
 }
@@ -64,7 +91,12 @@ absl::Status Agent::Run() {
 void Agent::Stop() {
   absl::MutexLock lock(&mutex_);
   stopped_ = true;
-  if (uplink_ != nullptr) uplink_->Interrupt();
+  drain_deadline_ = env_.clock.Now() + config_.drain_time;
+  if (recorder_ != nullptr) recorder_->RequestStop();
+  if (session_ != nullptr) session_->Drain(drain_deadline_);
+  mutex_.AwaitWithTimeout(absl::Condition(&done_), config_.drain_time);
+  // Blocked in the network.
+  if (uplink_ != nullptr) uplink_->Cancel();
 }
 
 absl::StatusOr<uplink::Identity> Agent::EnsureEnrolled() {
@@ -87,32 +119,84 @@ absl::StatusOr<uplink::Identity> Agent::EnsureEnrolled() {
   return identity;
 }
 
-absl::Status Agent::Session(const uplink::Identity& identity, bool& welcomed) {
+absl::Status Agent::StartRecording() {
+  if (recorder_ != nullptr) return absl::OkStatus();
+  spool::Spool::Options options;
+  options.dir = config_.state_dir + "/spool";
+  options.max_bytes = static_cast<int64_t>(config_.spool_max_mib) << 20;
+  options.say = [](bool problem, const std::string& text) {
+    spdlog::log(problem ? spdlog::level::warn : spdlog::level::info, "{}", text);
+  };
+  auto spool = spool::Spool::Open(std::move(options), env_.clock);
+  if (!spool.ok()) return spool.status();
+  spool_ = *std::move(spool);
+  Recorder::Options recording;
+  recording.interval = config_.interval;
+  recording.first_plan_wait = config_.first_plan_wait;
+  recording.plan_file = config_.state_dir + "/plan";
+  recording.after_full = [this] { CheckSelf(); };
+  absl::MutexLock lock(&mutex_);
+  recorder_ = std::make_unique<Recorder>(std::move(sight_), *spool_, env_.clock, recording);
+  if (stopped_) recorder_->RequestStop();
+  return absl::OkStatus();
+}
+
+void Agent::CheckSelf() {
+  // What a full collection needed for a moment goes back to the system.
+  malloc_trim(0);
+  const auto statm = env_.files.ReadFile("/proc/self/statm", 256);
+  const auto notice = self_watch_.Check(UsageNow(env_.clock.Now(), statm.ok() ? *statm : ""));
+  if (!notice.has_value()) return;
+  spdlog::log(notice->problem ? spdlog::level::warn : spdlog::level::info, "{}", notice->text);
+}
+
+Agent::Ended Agent::Serve(const uplink::Identity& identity) {
+  const absl::Time start = env_.clock.Now();
   uplink::Uplink uplink(config_.controller, identity);
+  Session session(
+      {config_, env_.clock, identity, uplink, *spool_, *recorder_, Hostname(), BootId(env_)},
+      flat_);
   {
     absl::MutexLock lock(&mutex_);
-    if (stopped_) uplink.Interrupt();
     uplink_ = &uplink;
+    session_ = &session;
+    if (stopped_) session.Drain(drain_deadline_);
   }
-  absl::Cleanup forget = [this] {
+  const absl::Status served = session.Serve();
+  {
+    absl::MutexLock lock(&mutex_);
+    session_ = nullptr;
+  }
+  const absl::Status finished = uplink.Finish();
+  {
     absl::MutexLock lock(&mutex_);
     uplink_ = nullptr;
-  };
-  agent::Session session(env_, config_, identity, uplink, Hostname());
-  const absl::Status served = session.Serve();
-  welcomed = session.welcomed();
-  const absl::Status finished = uplink.Finish();
+  }
+  if (session.welcomed()) flat_ = session.flat();
+  Ended ended{served, env_.clock.Now() - start};
   // What the controller said is worth more than "the session is over".
-  if (absl::IsUnavailable(served) && !finished.ok()) return finished;
-  return absl::IsCancelled(served) ? absl::OkStatus() : served;
+  if (absl::IsUnavailable(served) && !finished.ok()) ended.status = finished;
+  return ended;
 }
 
-void Agent::Pause(absl::Duration duration) {
+void Agent::PauseAfter(const absl::Status& status) {
+  absl::Duration pause = backoff_.Next();
+  if (IsRefusal(status)) {
+    pause = backoff_.Between(config_.refused_pause, config_.refused_pause * 2);
+    spdlog::error("the controller {} does not take this host: {}. {} Next attempt in {}",
+                  config_.controller, support::LogSafe(status.message()),
+                  absl::IsFailedPrecondition(status) ? kQuarantineAdvice : "",
+                  absl::FormatDuration(absl::Trunc(pause, absl::Milliseconds(100))));
+  } else {
+    spdlog::warn("no session with {}: {}; next attempt in {}", config_.controller,
+                 support::LogSafe(status.message()),
+                 absl::FormatDuration(absl::Trunc(pause, absl::Milliseconds(100))));
+  }
   absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(&stopped_), duration);
+  mutex_.AwaitWithTimeout(absl::Condition(&stopped_), pause);
 }
 
-bool Agent::stopped() {
+bool Agent::stopped() const {
   absl::MutexLock lock(&mutex_);
   return stopped_;
 }

@@ -1,16 +1,20 @@
-// The collector as a service: one session after another, facts when they are asked for or due.
+// The collector as a service: one recorder for as long as it runs, one session after another.
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <random>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "collector/agent/config.h"
+#include "collector/agent/pace.h"
+#include "collector/agent/recorder.h"
+#include "collector/agent/self_watch.h"
+#include "collector/agent/session.h"
+#include "collector/agent/sight.h"
 #include "collector/host/host_env.h"
+#include "collector/spool/spool.h"
 #include "collector/uplink/identity.h"
 #include "collector/uplink/uplink.h"
 
@@ -19,31 +23,51 @@ namespace plimsoll::agent {
 // Thread-compatible but for Stop.
 class Agent {
  public:
-  // Borrows `env`.
-  Agent(host::HostEnv& env, Config config);
+  // Borrows `env`; `sight` is LookAtHost's, or a test's.
+  Agent(host::HostEnv& env, Config config, std::unique_ptr<Sight> sight);
+  ~Agent();
 
-  // Enrols if needed, then serves until Stop. Lost connections are tried again for ever, with
-  // jittered back-off. Returns an error only for what trying again cannot mend: not enrolled and no
-  // token, a refused token, a revoked host, damaged state.
+  // Enrols if needed, then records and serves until Stop; once only. Lost connections are tried
+  // again for ever, with jittered back-off; a host in quarantine (FAILED_PRECONDITION) after
+  // minutes, and the log says what to do. Recording goes on meanwhile. Returns an error only for
+  // what trying again cannot mend: not enrolled and no token, a refused token, a revoked host,
+  // damaged state, a state directory in use.
   absl::Status Run();
 
-  // Ends Run soon. Async-signal-unsafe; call it from a thread.
+  // Ends Run: what is queued is delivered if that can be done in Config.drain_time, and is on the
+  // disk in any case. Blocks that long at most. Async-signal-unsafe; call it from a thread.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // How a session ended and what that calls for.
+  struct Ended {
+    absl::Status status;
+    absl::Duration lasted;
+  };
+  absl::Status RunUntilStopped();
   absl::StatusOr<uplink::Identity> EnsureEnrolled();
-  // One session; returns why it ended. `welcomed` tells whether it ever worked.
-  absl::Status Session(const uplink::Identity& identity, bool& welcomed);
-  // Sleeps, or returns at once when stopped.
-  void Pause(absl::Duration duration) ABSL_LOCKS_EXCLUDED(mutex_);
-  bool stopped() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status StartRecording() ABSL_LOCKS_EXCLUDED(mutex_);
+  void CheckSelf();
+  Ended Serve(const uplink::Identity& identity) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Logs why there is no session and sleeps, or returns at once when stopped.
+  void PauseAfter(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool stopped() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   host::HostEnv& env_;
   const Config config_;
-  std::mt19937 random_;
-  absl::Mutex mutex_;
+  std::unique_ptr<Sight> sight_;
+  Backoff backoff_;
+  SelfWatch self_watch_;
+  bool flat_ = false;
+  std::unique_ptr<spool::Spool> spool_;
+  std::unique_ptr<Recorder> recorder_;
+
+  mutable absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time drain_deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   uplink::Uplink* uplink_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  Session* session_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
 }  // namespace plimsoll::agent

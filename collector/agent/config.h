@@ -1,4 +1,11 @@
-// What a collector is told on its command line and in its configuration file.
+// What a collector is told on its command line and in its configuration file, and what it may cost.
+//
+// Cost: idle with 50 containers below 0.1 % of a core and 24 MiB. At worst: facts are held three
+// times while they change (about 10 KiB a container each time), 5 MiB of index for 20,000 queued
+// changes, 8 MiB of changes while the spool's disk refuses, and one message to the controller;
+// 128 MiB for 2,000 containers. A full collection reads every container once; a change reads what
+// changed, at most as often as the controller's limit on deltas. Beyond kBoundOfCpu and
+// kBoundOfMemory (self_watch.h) the collector says so in its log.
 #pragma once
 
 #include <map>
@@ -32,6 +39,25 @@ struct Config {
   // Time between full collections; the controller's plan may say otherwise, and then the shorter
   // holds.
   absl::Duration interval = absl::Minutes(5);
+  // Changes are noticed by the interval alone: no events, no inotify.
+  bool no_watch = false;
+  // Bound of the spool below `state_dir`, in MiB.
+  int spool_max_mib = 64;
+  // Scheduling priority of the service, 0 (as others) to 19 (when nobody else wants to run).
+  int nice = 10;
+  // Pauses between attempts to connect: random between these, in a window that doubles. Only the
+  // longer has an option, as the rest below has none.
+  absl::Duration reconnect_min = absl::Seconds(1);
+  absl::Duration reconnect_max = absl::Minutes(2);
+  // A session this long makes the window small again.
+  absl::Duration worthwhile_session = absl::Minutes(1);
+  // What the controller refuses until somebody acts there (a quarantine): tried again after between
+  // this and twice this.
+  absl::Duration refused_pause = absl::Minutes(5);
+  // A host that never had a plan waits this long for its controller's before it uses its own.
+  absl::Duration first_plan_wait = absl::Seconds(5);
+  // How long the end of the service may be put off to deliver what is queued.
+  absl::Duration drain_time = absl::Seconds(2);
   std::string log_level = "info";
   bool log_json = false;
 };

@@ -1,125 +1,152 @@
 #include "collector/agent/session.h"
 
-#include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "collector/agent/offline_plan.h"
-#include "collector/sources/sources.h"
-#include "proto/support/digest.h"
+#include "collector/agent/times.h"
+#include "proto/support/logging.h"
 #include "proto/support/version.h"
 
 namespace plimsoll::agent {
 namespace {
 
-using google::protobuf::util::TimeUtil;
-
 constexpr absl::Duration kWelcomeTimeout = absl::Seconds(20);
-
-absl::Duration ToDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
-google::protobuf::Timestamp ToTimestamp(absl::Time time) {
-  return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
-}
+// No SlowDown silences a collector for longer.
+constexpr absl::Duration kLongestSilence = absl::Hours(1);
+// A controller that asks for everything this often without taking it will not take the next.
+constexpr int kMaximumResyncs = 3;
 
 }  // namespace
 
-Session::Session(host::HostEnv& env, const Config& config, const uplink::Identity& identity,
-                 uplink::Uplink& uplink, std::string hostname)
-    : env_(env),
-      config_(config),
-      identity_(identity),
-      uplink_(uplink),
-      hostname_(std::move(hostname)),
-      plan_(OfflinePlan()),
-      interval_(config.interval) {}
+Session::Session(Parts parts, bool flat) : parts_(std::move(parts)), flat_(flat) {}
 
 absl::Status Session::Serve() {
   if (auto status = Greet(); !status.ok()) return status;
-  while (!renewed_) {
-    if (auto status = Act(); !status.ok()) return status;
-    auto message = uplink_.Receive(NextDue());
+  parts_.recorder.Listen([this] { parts_.uplink.Wake(); });
+  absl::Status status;
+  while (!renewed_ && status.ok()) {
+    status = Act();
+    if (!status.ok()) break;
+    auto message = parts_.uplink.Receive(NextDue());
     if (absl::IsDeadlineExceeded(message.status())) continue;
-    if (!message.ok()) return message.status();
-    if (auto status = Handle(*message); !status.ok()) return status;
+    status = message.ok() ? Handle(*message) : message.status();
   }
-  return absl::OkStatus();
+  parts_.recorder.Listen(nullptr);
+  return status;
+}
+
+void Session::Drain(absl::Time deadline) {
+  {
+    absl::MutexLock lock(&mutex_);
+    drain_deadline_ = deadline;
+  }
+  parts_.uplink.Wake();
+}
+
+absl::Time Session::drain_deadline() const {
+  absl::MutexLock lock(&mutex_);
+  return drain_deadline_;
 }
 
 absl::Status Session::Greet() {
+  const spool::Spool::State state = parts_.spool.state();
   v1::FromCollector message;
   v1::Hello& hello = *message.mutable_hello();
   hello.set_collector_version(support::kVersion);
   hello.set_protocol_version(support::kProtocolVersion);
-  hello.set_hostname(hostname_);
-  hello.mutable_labels()->insert(config_.labels.begin(), config_.labels.end());
-  *hello.mutable_host_time() = ToTimestamp(env_.clock.Now());
-  if (auto boot_id = env_.files.ReadFile("/proc/sys/kernel/random/boot_id", 64); boot_id.ok()) {
-    hello.set_boot_id(boot_id->substr(0, boot_id->find('\n')));
+  hello.set_hostname(parts_.hostname);
+  hello.set_boot_id(parts_.boot_id);
+  hello.set_engine_id(parts_.recorder.engine_id());
+  hello.mutable_labels()->insert(parts_.config.labels.begin(), parts_.config.labels.end());
+  *hello.mutable_host_time() = ToTimestamp(parts_.clock.Now());
+  hello.set_last_acknowledged_sequence(state.acknowledged_sequence);
+  hello.set_facts_digest(state.acknowledged_digest);
+  if (flat_ && !state.acknowledged_digest.empty()) {
+    auto facts = parts_.spool.FactsAt(state.acknowledged_sequence);
+    if (facts.ok()) flat_digests_.emplace(*std::move(facts));
+    hello.set_facts_digest(flat_digests_.has_value() ? flat_digests_->digest() : "");
   }
   if (auto status = Send(message); !status.ok()) return status;
-  auto answer = uplink_.Receive(env_.clock.Now() + kWelcomeTimeout);
-  if (!answer.ok()) return answer.status();
-  if (!answer->has_welcome())
-    return absl::InternalError("the controller's first message is not Welcome");
-  const v1::Welcome& welcome = answer->welcome();
+  const absl::Time deadline = parts_.clock.Now() + kWelcomeTimeout;
+  while (true) {
+    auto answer = parts_.uplink.Receive(std::min(deadline, drain_deadline()));
+    if (drain_deadline() <= parts_.clock.Now()) return absl::CancelledError("stopping");
+    // Woken for something else.
+    if (absl::IsDeadlineExceeded(answer.status()) && parts_.clock.Now() < deadline) continue;
+    if (!answer.ok()) return answer.status();
+    if (!answer->has_welcome()) {
+      return absl::InternalError("the controller's first message is not Welcome");
+    }
+    return HandleWelcome(answer->welcome());
+  }
+}
+
+absl::Status Session::HandleWelcome(const v1::Welcome& welcome) {
+  if (welcome.protocol_version() > support::kProtocolVersion) {
+    return absl::InternalError(absl::StrCat("the controller speaks protocol version ",
+                                            welcome.protocol_version(), ", never offered"));
+  }
   welcomed_ = true;
-  sequence_ = welcome.last_sequence();
-  plan_ = welcome.plan();
-  if (plan_.has_interval()) interval_ = std::min(interval_, ToDuration(plan_.interval()));
-  if (welcome.has_heartbeat_interval())
-    heartbeat_interval_ = ToDuration(welcome.heartbeat_interval());
-  next_heartbeat_ = env_.clock.Now() + heartbeat_interval_;
-  spdlog::info("session began controller={} host={}", config_.controller, welcome.host_id());
+  const bool was_flat = std::exchange(flat_, welcome.protocol_version() < 2);
+  const absl::Time now = parts_.clock.Now();
+  limits_ = welcome.limits();
+  rate_.Limit(limits_.max_deltas_per_minute(), now);
+  parts_.recorder.LimitRate(limits_.max_deltas_per_minute());
+  parts_.recorder.SetPlan(welcome.plan());
+  if (welcome.has_heartbeat_interval()) {
+    heartbeat_interval_ =
+        std::max(ToDuration(welcome.heartbeat_interval()), absl::Milliseconds(100));
+  }
+  next_heartbeat_ = now + heartbeat_interval_;
+
+  spool::Spool::State state = parts_.spool.state();
+  const uint64_t has = welcome.last_sequence();
+  snapshot_first_ = welcome.resync();
+  if (has > state.acknowledged_sequence && has <= state.last_sequence) {
+    // Acknowledgements were lost. A heartbeat with the digest makes sure that it is so.
+    parts_.spool.Acknowledge(has);
+    next_heartbeat_ = now;
+    flat_digests_.reset();
+  } else if (has != state.acknowledged_sequence) {
+    parts_.spool.Renumber(has);
+    snapshot_first_ = true;
+  }
+  state = parts_.spool.state();
+  sent_ = highest_sent_ = state.acknowledged_sequence;
+  sent_digest_ = snapshot_first_ ? "" : state.acknowledged_digest;
+  if (sent_digest_.empty()) snapshot_first_ = true;
+  if (!flat_ || snapshot_first_ || !was_flat) flat_digests_.reset();
+  if (flat_ && !snapshot_first_ && !flat_digests_.has_value()) {
+    auto facts = parts_.spool.FactsAt(state.acknowledged_sequence);
+    if (facts.ok()) flat_digests_.emplace(*std::move(facts));
+  }
+  if (flat_ && !flat_digests_.has_value()) snapshot_first_ = true;
+  spdlog::info("session began controller={} host={} protocol={} queued={} resync={}",
+               parts_.config.controller, support::LogSafe(welcome.host_id()),
+               welcome.protocol_version(), state.pending, snapshot_first_);
   return absl::OkStatus();
 }
 
 absl::Status Session::Handle(const v1::ToCollector& message) {
   switch (message.kind_case()) {
     case v1::ToCollector::kAck:
-      if (unacknowledged_ != 0 && message.ack().sequence() >= unacknowledged_) {
-        acknowledged_digest_ = std::exchange(unacknowledged_digest_, "");
-        unacknowledged_ = 0;
-      }
-      return absl::OkStatus();
-    case v1::ToCollector::kScanRequest: {
-      const std::string& id = message.scan_request().scan_id();
-      if (std::find(scan_ids_.begin(), scan_ids_.end(), id) == scan_ids_.end())
-        scan_ids_.push_back(id);
-      collect_now_ = true;
-      return absl::OkStatus();
-    }
+      return HandleAck(message.ack().sequence());
+    case v1::ToCollector::kScanRequest:
+      return HandleScan(message.scan_request());
     case v1::ToCollector::kPlanChanged:
-      plan_ = message.plan_changed().plan();
-      collect_now_ = true;
+      parts_.recorder.SetPlan(message.plan_changed().plan());
       return absl::OkStatus();
     case v1::ToCollector::kSlowDown:
-      silent_until_ = env_.clock.Now() + ToDuration(message.slow_down().pause());
+      HandleSlowDown(message.slow_down());
       return absl::OkStatus();
     case v1::ToCollector::kResync:
-      spdlog::info("the controller asks for everything: {}", message.resync().reason());
-      unacknowledged_ = 0;
-      resync_ = true;
-      collect_now_ = true;
-      scan_ids_.insert(scan_ids_.end(), answered_scan_ids_.begin(), answered_scan_ids_.end());
+      return HandleResync(message.resync());
+    case v1::ToCollector::kRenewed:
+      HandleRenewed(message.renewed());
       return absl::OkStatus();
-    case v1::ToCollector::kRenewed: {
-      const absl::Status saved = uplink::SaveIdentity(config_.state_dir, identity_.key_pem,
-                                                      message.renewed().certificate_pem(),
-                                                      message.renewed().ca_bundle_pem());
-      if (!saved.ok()) {
-        spdlog::error("renewed certificate not saved: {}", saved.ToString());
-        return absl::OkStatus();
-      }
-      spdlog::info("certificate renewed");
-      renewed_ = true;
-      return absl::OkStatus();
-    }
     case v1::ToCollector::kWelcome:
       return absl::InternalError("a second Welcome");
     case v1::ToCollector::KIND_NOT_SET:
@@ -128,77 +155,75 @@ absl::Status Session::Handle(const v1::ToCollector& message) {
   return absl::OkStatus();
 }
 
-absl::Status Session::Act() {
-  const absl::Time now = env_.clock.Now();
-  const bool silent = now < silent_until_;
-  if (!silent && unacknowledged_ == 0 && (collect_now_ || now >= next_collection_)) {
-    if (auto status = CollectAndSend(); !status.ok()) return status;
+absl::Status Session::HandleAck(uint64_t sequence) {
+  if (sequence > highest_sent_) {
+    return absl::InternalError(
+        absl::StrCat("the controller acknowledged delta ", sequence, ", which it was never sent"));
   }
-  if (env_.clock.Now() >= next_heartbeat_) {
-    if (auto status = SendHeartbeat(); !status.ok()) return status;
+  parts_.spool.Acknowledge(sequence);
+  while (!under_way_.empty() && under_way_.front() <= sequence) under_way_.pop_front();
+  while (!unsettled_.empty() && unsettled_.front().after_sequence <= sequence) {
+    unsettled_.pop_front();
   }
-  if (!renewal_asked_ && identity_.RenewalDue(now)) return AskForRenewal();
+  sent_ = std::max(sent_, sequence);
+  owed_since_ = parts_.clock.Now();
+  stale_resyncs_ = 0;
+  resyncs_ = 0;
+  snapshot_asked_ = false;
   return absl::OkStatus();
 }
 
-absl::Status Session::CollectAndSend() {
-  collect_now_ = false;
-  answered_scan_ids_ = std::exchange(scan_ids_, {});
-  const std::vector<std::string>& scan_ids = answered_scan_ids_;
-  const absl::Time start = env_.clock.Now();
-  v1::HostFacts facts = sources::CollectAll(env_, plan_, config_.docker_socket, config_.labels);
-  const absl::Time now = env_.clock.Now();
-  next_collection_ = now + interval_;
-  const std::string digest = support::FactsDigest(facts);
-  spdlog::debug("collected containers={} took={}", facts.containers().containers_size(),
-                absl::FormatDuration(now - start));
-
-  v1::FromCollector message;
-  if (!resync_ && digest == acknowledged_digest_) {
-    if (scan_ids.empty()) return absl::OkStatus();
-    v1::Heartbeat& heartbeat = *message.mutable_heartbeat();
-    heartbeat.set_facts_digest(digest);
-    heartbeat.mutable_scan_ids()->Assign(scan_ids.begin(), scan_ids.end());
-    *heartbeat.mutable_host_time() = ToTimestamp(now);
-    return Send(message);
+absl::Status Session::HandleResync(const v1::Resync& resync) {
+  if (stale_resyncs_ > 0) {
+    --stale_resyncs_;
+    return absl::OkStatus();
   }
-  v1::FactsDelta& delta = *message.mutable_facts_delta();
-  delta.set_sequence(++sequence_);
-  delta.set_new_digest(digest);
-  *delta.mutable_observed_time() = facts.observed_time();
-  delta.mutable_scan_ids()->Assign(scan_ids.begin(), scan_ids.end());
-  *delta.mutable_changed() = std::move(facts);
-  resync_ = false;
-  unacknowledged_ = sequence_;
-  unacknowledged_digest_ = digest;
-  return Send(message);
+  spdlog::info("the controller asks for everything: {}", support::LogSafe(resync.reason()));
+  if (++resyncs_ > kMaximumResyncs) {
+    return absl::InternalError("the controller asks for everything again and again");
+  }
+  stale_resyncs_ = under_way_.empty() ? 0 : under_way_.size() - 1;
+  under_way_.clear();
+  sent_ = parts_.spool.state().acknowledged_sequence;
+  sent_digest_.clear();
+  flat_digests_.reset();
+  snapshot_first_ = true;
+  snapshot_asked_ = false;
+  for (Recorder::Answered& answer : unsettled_) answers_.push_back(std::move(answer));
+  unsettled_.clear();
+  return absl::OkStatus();
 }
 
-absl::Status Session::SendHeartbeat() {
-  next_heartbeat_ = env_.clock.Now() + heartbeat_interval_;
+absl::Status Session::HandleScan(const v1::ScanRequest& request) {
+  spdlog::info("scan asked for scan={}", support::LogSafe(request.scan_id()));
+  if (parts_.recorder.Scan(request.scan_id())) return absl::OkStatus();
   v1::FromCollector message;
-  *message.mutable_heartbeat()->mutable_host_time() = ToTimestamp(env_.clock.Now());
+  message.mutable_scan_failed()->set_scan_id(request.scan_id());
+  message.mutable_scan_failed()->set_reason("too many scans wait on this host");
   return Send(message);
 }
 
-absl::Status Session::AskForRenewal() {
-  renewal_asked_ = true;
-  auto request = uplink::MakeRequest(identity_.key_pem);
-  if (!request.ok()) return request.status();
-  v1::FromCollector message;
-  message.mutable_renew()->set_certificate_signing_request(*std::move(request));
-  return Send(message);
+void Session::HandleSlowDown(const v1::SlowDown& slow_down) {
+  const absl::Time now = parts_.clock.Now();
+  const absl::Duration pause = std::min(ToDuration(slow_down.pause()), kLongestSilence);
+  if (now >= silent_until_) {
+    spdlog::info("the controller asks to wait {}: {}", absl::FormatDuration(pause),
+                 support::LogSafe(slow_down.reason()));
+  }
+  silent_until_ = std::max(silent_until_, now + pause);
+  owed_since_ = std::max(owed_since_, silent_until_);
 }
 
-absl::Time Session::NextDue() const {
-  absl::Time due = next_heartbeat_;
-  if (unacknowledged_ == 0) due = std::min(due, std::max(next_collection_, silent_until_));
-  if (unacknowledged_ == 0 && collect_now_) due = std::min(due, silent_until_);
-  return due;
-}
-
-absl::Status Session::Send(const v1::FromCollector& message) {
-  return uplink_.Send(message) ? absl::OkStatus() : absl::UnavailableError("the session is over");
+void Session::HandleRenewed(const v1::RenewResponse& renewed) {
+  const absl::Status saved =
+      uplink::SaveIdentity(parts_.config.state_dir, parts_.identity.key_pem,
+                           renewed.certificate_pem(), renewed.ca_bundle_pem());
+  if (!saved.ok()) {
+    spdlog::error("renewed certificate not saved: {}", std::string(saved.message()));
+    return;
+  }
+  spdlog::info("certificate renewed");
+  renewed_ = true;
 }
 
 }  // namespace plimsoll::agent

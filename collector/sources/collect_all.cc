@@ -1,3 +1,5 @@
+#include "collector/sources/collect_all.h"
+
 #include <map>
 #include <string>
 #include <thread>
@@ -47,17 +49,6 @@ void CollectHost(host::HostEnv& env, const v1::CollectionPlan& plan, v1::HostFac
   *facts->mutable_listeners() = CollectListeners(env, daemon);
 }
 
-void CountContainersOfImages(v1::HostFacts* facts) {
-  absl::flat_hash_map<std::string, int> counts;
-  for (const v1::Container& container : facts->containers().containers()) {
-    ++counts[container.image_id()];
-  }
-  for (v1::Image& image : *facts->mutable_images()->mutable_images()) {
-    const auto count = counts.find(image.id());
-    image.set_container_count(count == counts.end() ? 0 : count->second);
-  }
-}
-
 }  // namespace
 
 v1::HostFacts CollectAll(host::HostEnv& env, const v1::CollectionPlan& plan,
@@ -82,14 +73,36 @@ v1::HostFacts CollectAll(host::HostEnv& env, const v1::CollectionPlan& plan,
   facts.mutable_files()->Swap(of_host.mutable_files());
   facts.mutable_users()->Swap(of_host.mutable_users());
   facts.mutable_listeners()->Swap(of_host.mutable_listeners());
-  CountContainersOfImages(&facts);
+  DeriveCounts(&facts);
+  StampObservedTime(env, &facts);
+  return facts;
+}
 
+void DeriveCounts(v1::HostFacts* facts) {
+  absl::flat_hash_map<std::string, int> counts;
+  for (const v1::Container& container : facts->containers().containers()) {
+    ++counts[container.image_id()];
+  }
+  for (v1::Image& image : *facts->mutable_images()->mutable_images()) {
+    const auto count = counts.find(image.id());
+    image.set_container_count(count == counts.end() ? 0 : count->second);
+  }
+  // A listing knows better, and the section of the engine stays as it is when a container starts.
+  if (facts->containers().outcome().state() == v1::SourceOutcome::OK) {
+    facts->mutable_engine()->clear_container_count();
+    facts->mutable_engine()->clear_running_container_count();
+  }
+  if (facts->images().outcome().state() == v1::SourceOutcome::OK) {
+    facts->mutable_engine()->clear_image_count();
+  }
+}
+
+void StampObservedTime(host::HostEnv& env, v1::HostFacts* facts) {
   const absl::Time now = env.clock.Now();
   const int64_t seconds = absl::ToUnixSeconds(now);
-  facts.mutable_observed_time()->set_seconds(seconds);
-  facts.mutable_observed_time()->set_nanos(
+  facts->mutable_observed_time()->set_seconds(seconds);
+  facts->mutable_observed_time()->set_nanos(
       static_cast<int32_t>(absl::ToInt64Nanoseconds(now - absl::FromUnixSeconds(seconds))));
-  return facts;
 }
 
 }  // namespace plimsoll::sources

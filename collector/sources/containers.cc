@@ -1,6 +1,9 @@
 // GET /containers/json?all=1 and one inspect each; what the host knows is read as replies come in.
+#include "collector/sources/containers.h"
+
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -8,6 +11,7 @@
 #include "collector/sources/container_mounts.h"
 #include "collector/sources/container_parse.h"
 #include "collector/sources/container_runtime.h"
+#include "collector/sources/daemon_process.h"
 #include "collector/sources/engine_api.h"
 #include "collector/sources/outcome.h"
 #include "collector/sources/sources.h"
@@ -137,6 +141,77 @@ v1::ContainersFacts CollectContainers(host::HostEnv& env, const std::string& api
     if (!vanished[i]) facts.add_containers()->Swap(&containers[i]);
   }
   return facts;
+}
+
+absl::Status RefreshContainers(host::HostEnv& env, const std::string& api_prefix,
+                               const v1::CollectionPlan& plan, const v1::EngineFacts& engine,
+                               const v1::DaemonFacts& daemon, const v1::VolumesFacts& volumes,
+                               const std::set<std::string>& ids, v1::ContainersFacts* facts) {
+  std::map<std::string, v1::Container> known;
+  for (v1::Container& container : *facts->mutable_containers()) {
+    known[container.id()].Swap(&container);
+  }
+  facts->clear_containers();
+  Inspector inspector(env, plan, engine, daemon, volumes);
+  std::vector<std::string> wanted;
+  std::vector<std::string> paths;
+  for (const std::string& id : ids) {
+    if (!IsObjectId(id)) continue;
+    wanted.push_back(id);
+    paths.push_back(absl::StrCat(api_prefix, "/containers/", id, "/json"));
+  }
+  absl::Status status;
+  env.docker.GetEach(paths, [&](size_t index, absl::StatusOr<absl::string_view> body) {
+    const std::string& id = wanted[index];
+    if (absl::IsNotFound(body.status())) {
+      known.erase(id);
+      return;
+    }
+    const auto before = known.find(id);
+    const bool is_new = before == known.end();
+    if (!body.ok() && (is_new || !absl::IsDeadlineExceeded(body.status()))) {
+      status.Update(body.status());
+      return;
+    }
+    v1::Container container;
+    container.set_id(id);
+    if (!is_new) {
+      // What the listing said stands in where the inspect says nothing.
+      container.set_name(before->second.name());
+      container.set_image_id(before->second.image_id());
+      container.set_image_ref(before->second.image_ref());
+      if (before->second.has_create_time()) {
+        *container.mutable_create_time() = before->second.create_time();
+      }
+      container.set_status(before->second.status());
+    }
+    inspector.Complete(body, &container);
+    if (is_new && container.outcome().state() == v1::SourceOutcome::MALFORMED) {
+      status.Update(absl::DataLossError(container.outcome().message()));
+      return;
+    }
+    known[id] = std::move(container);
+  });
+  for (auto& [id, container] : known) facts->add_containers()->Swap(&container);
+  return status;
+}
+
+void ResolveVolumes(host::HostEnv& env, const v1::DaemonFacts& daemon,
+                    const v1::VolumesFacts& volumes, const std::set<std::string>& changed,
+                    v1::ContainersFacts* facts) {
+  if (changed.empty()) return;
+  const DaemonFiles files(env, daemon.pid());
+  MountResolver resolver(*files, volumes);
+  for (v1::Container& container : *facts->mutable_containers()) {
+    for (v1::Container::Mount& mount : *container.mutable_mounts()) {
+      if (mount.type() != "volume" || !changed.contains(mount.name())) continue;
+      mount.clear_real_source();
+      mount.clear_source_type();
+      mount.clear_resolution();
+      mount.clear_volume_propagation();
+      resolver.Resolve(&mount);
+    }
+  }
 }
 
 }  // namespace plimsoll::sources

@@ -61,7 +61,8 @@ void ReadComponents(const JsonObject& version, v1::EngineFacts* facts) {
   facts->set_is_docker_engine(docker && !podman);
 }
 
-// The prefix for all other requests.
+}  // namespace
+
 absl::StatusOr<std::string> SettleVersion(const v1::EngineFacts& facts) {
   const std::optional<ApiVersion> newest = ParseApiVersion(facts.api_version());
   if (!newest.has_value()) return absl::DataLossError("ApiVersion: expected a version number");
@@ -77,6 +78,8 @@ absl::StatusOr<std::string> SettleVersion(const v1::EngineFacts& facts) {
   }
   return absl::StrCat("/v", use.first, ".", use.second);
 }
+
+namespace {
 
 absl::Status ReadVersion(const JsonDocument& document, v1::EngineFacts* facts) {
   JsonErrors errors;

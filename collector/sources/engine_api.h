@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "collector/host/host_env.h"
 #include "collector/host/json.h"
+#include "plimsoll/v1/engine_facts.pb.h"
 #include "plimsoll/v1/image_facts.pb.h"
 
 namespace plimsoll::sources {
@@ -16,6 +17,11 @@ namespace plimsoll::sources {
 // Why a source that was given no API prefix has nothing to ask: what a new connection to the socket
 // says (PERMISSION_DENIED, UNAVAILABLE), else UNAVAILABLE. Asks the engine nothing.
 absl::Status EngineSilent(host::HostEnv& env);
+
+// The prefix of all requests but /version, such as "/v1.41": the newest version that this engine
+// and this collector speak. Errors: DATA_LOSS (`facts` hold no version), UNIMPLEMENTED (none in
+// common).
+absl::StatusOr<std::string> SettleVersion(const v1::EngineFacts& facts);
 
 // GET and parse. Errors: those of DockerClient::Get and JsonDocument::Parse; the latter's name
 // `path`.

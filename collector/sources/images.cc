@@ -1,6 +1,9 @@
 // GET /images/json and one inspect each.
+#include "collector/sources/images.h"
+
 #include <algorithm>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -81,20 +84,40 @@ std::vector<v1::Image> List(const host::JsonDocument& document, OutcomeTimer& ti
   return images;
 }
 
-void Collect(host::HostEnv& env, const std::string& api_prefix, v1::ImagesFacts* facts) {
+// Takes over what an earlier inspect of the same image said. False: there was none, or it failed.
+bool Reuse(const v1::ImagesFacts& earlier, v1::Image* image) {
+  const auto found = std::lower_bound(
+      earlier.images().begin(), earlier.images().end(), image->id(),
+      [](const v1::Image& other, const std::string& id) { return other.id() < id; });
+  if (found == earlier.images().end() || found->id() != image->id()) return false;
+  if (found->outcome().state() != v1::SourceOutcome::OK) return false;
+  *image->mutable_outcome() = found->outcome();
+  *image->mutable_create_time() = found->create_time();
+  if (!found->has_create_time()) image->clear_create_time();
+  image->set_user(found->user());
+  image->set_healthcheck(found->healthcheck());
+  return true;
+}
+
+// `earlier`, sorted by id, saves inspects of all images but `again`.
+void Collect(host::HostEnv& env, const std::string& api_prefix, const v1::ImagesFacts& earlier,
+             const std::set<std::string>& again, v1::ImagesFacts* facts) {
   OutcomeTimer timer(env.clock, facts->mutable_outcome());
   if (api_prefix.empty()) return timer.Set(EngineSilent(env));
   const auto document = GetJson(env, absl::StrCat(api_prefix, "/images/json"));
   if (!document.ok()) return timer.Set(document.status());
   std::vector<v1::Image> images = List(*document, timer);
+  std::vector<size_t> wanted;
   std::vector<std::string> paths;
-  for (const v1::Image& image : images) {
-    paths.push_back(absl::StrCat(api_prefix, "/images/", image.id(), "/json"));
+  for (size_t i = 0; i < images.size(); ++i) {
+    if (!again.contains(images[i].id()) && Reuse(earlier, &images[i])) continue;
+    wanted.push_back(i);
+    paths.push_back(absl::StrCat(api_prefix, "/images/", images[i].id(), "/json"));
   }
   std::vector<bool> vanished(images.size(), false);
   env.docker.GetEach(paths, [&](size_t index, absl::StatusOr<absl::string_view> body) {
-    v1::Image& image = images[index];
-    vanished[index] = absl::IsNotFound(body.status());
+    v1::Image& image = images[wanted[index]];
+    vanished[wanted[index]] = absl::IsNotFound(body.status());
     OutcomeTimer inspect(env.clock, image.mutable_outcome());
     inspect.Set(body.ok() ? Annotate(ReadInspect(*body, &image), "inspect") : body.status());
   });
@@ -106,8 +129,13 @@ void Collect(host::HostEnv& env, const std::string& api_prefix, v1::ImagesFacts*
 }  // namespace
 
 v1::ImagesFacts CollectImages(host::HostEnv& env, const std::string& api_prefix) {
+  return RefreshImages(env, api_prefix, {}, {});
+}
+
+v1::ImagesFacts RefreshImages(host::HostEnv& env, const std::string& api_prefix,
+                              const v1::ImagesFacts& earlier, const std::set<std::string>& again) {
   v1::ImagesFacts facts;
-  Collect(env, api_prefix, &facts);
+  Collect(env, api_prefix, earlier, again, &facts);
   return facts;
 }
 

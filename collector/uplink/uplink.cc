@@ -86,16 +86,30 @@ bool Uplink::Send(const v1::FromCollector& message) { return stream_->Write(mess
 absl::StatusOr<v1::ToCollector> Uplink::Receive(absl::Time deadline) {
   absl::MutexLock lock(&mutex_);
   const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return interrupted_ || over_ || !received_.empty();
+    return interrupted_ || over_ || woken_ || !received_.empty();
   };
   if (!mutex_.AwaitWithDeadline(absl::Condition(&ready), deadline)) {
     return absl::DeadlineExceededError("nothing received");
   }
+  woken_ = false;
   if (interrupted_) return absl::CancelledError("interrupted");
-  if (received_.empty()) return absl::UnavailableError("the session is over");
+  if (received_.empty()) {
+    return over_ ? absl::UnavailableError("the session is over")
+                 : absl::DeadlineExceededError("woken");
+  }
   v1::ToCollector message = std::move(received_.front());
   received_.pop_front();
   return message;
+}
+
+void Uplink::Wake() {
+  absl::MutexLock lock(&mutex_);
+  woken_ = true;
+}
+
+void Uplink::Cancel() {
+  Interrupt();
+  context_.TryCancel();
 }
 
 void Uplink::Interrupt() {

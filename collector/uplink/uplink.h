@@ -26,7 +26,7 @@ absl::StatusOr<Identity> Enroll(const std::string& controller, const std::string
                                 const std::string& token, const std::string& hostname,
                                 const std::string& state_dir);
 
-// One session. Thread-compatible but for Interrupt, which any thread may call.
+// One session. Thread-compatible but for Interrupt, Wake and Cancel.
 class Uplink {
  public:
   // Connects to `controller` ("host:port") as `identity`; returns at once, errors show at use.
@@ -38,8 +38,15 @@ class Uplink {
   bool Send(const v1::FromCollector& message);
 
   // The next message from the controller. DEADLINE_EXCEEDED: none until then. CANCELLED: Interrupt
-  // was called. UNAVAILABLE: the session is over; Finish says why.
+  // was called. UNAVAILABLE: the session is over; Finish says why. Wake makes it return
+  // DEADLINE_EXCEEDED at once.
   absl::StatusOr<v1::ToCollector> Receive(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Makes the Receive under way, or else the next one, return if it has nothing. Any thread.
+  void Wake() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Tears the session down, also a Send or Finish that blocks. Any thread.
+  void Cancel();
 
   // Makes Receive return CANCELLED, now and from now on.
   void Interrupt() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -58,6 +65,7 @@ class Uplink {
   std::deque<v1::ToCollector> received_ ABSL_GUARDED_BY(mutex_);
   bool over_ ABSL_GUARDED_BY(mutex_) = false;
   bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
+  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ = false;
   std::thread reader_;
 };

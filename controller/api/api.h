@@ -8,12 +8,17 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "controller/access/certificate_authority.h"
 #include "controller/access/revocations.h"
+#include "controller/fleet/days.h"
+#include "controller/fleet/finding_pages.h"
+#include "controller/fleet/index.h"
 #include "controller/scans/scan_board.h"
+#include "controller/scans/scheduler.h"
 #include "controller/store/store.h"
 #include "plimsoll/v1/baseline_service.pb.h"
 #include "plimsoll/v1/enrollment_service.pb.h"
@@ -30,15 +35,36 @@ using store::Principal;
 // hosts.cc
 class Hosts {
  public:
-  explicit Hosts(store::Store& store) : store_(store) {}
+  Hosts(store::Store& store, fleet::FleetIndex& index, const std::vector<v1::Baseline>& baselines,
+        access::Revocations& revocations, const support::Clock& clock)
+      : store_(store),
+        index_(index),
+        baselines_(baselines),
+        revocations_(revocations),
+        clock_(clock) {}
   absl::StatusOr<v1::ListHostsResponse> List(const Principal& who,
                                              const v1::ListHostsRequest& request);
   absl::StatusOr<v1::Host> Get(const Principal& who, const v1::GetHostRequest& request);
+  // Judges the newest facts, which gives what ingestion judged.
   absl::StatusOr<v1::HostReport> GetReport(const Principal& who,
                                            const v1::GetHostReportRequest& request);
+  // Both end the host's session, and return when this controller's lists show it, or after a
+  // moment.
+  absl::StatusOr<v1::RemoveHostResponse> Remove(const Principal& who,
+                                                const v1::RemoveHostRequest& request);
+  absl::StatusOr<v1::Host> Release(const Principal& who, const v1::ReleaseHostRequest& request);
+  absl::StatusOr<v1::ListTransitionsResponse> ListTransitions(
+      const Principal& who, const v1::ListTransitionsRequest& request);
 
  private:
+  absl::StatusOr<v1::Host> Find(const std::string& host);
+  void Announce(const std::string& host_id);
+
   store::Store& store_;
+  fleet::FleetIndex& index_;
+  const std::vector<v1::Baseline>& baselines_;
+  access::Revocations& revocations_;
+  const support::Clock& clock_;
 };
 
 // baselines.cc. The baselines do not change while the controller runs.
@@ -64,25 +90,36 @@ class Baselines {
 // findings.cc
 class Findings {
  public:
-  Findings(store::Store& store, const Baselines& baselines)
-      : store_(store), baselines_(baselines) {}
+  Findings(store::Store& store, const fleet::FleetIndex& index, const Baselines& baselines)
+      : store_(store), baselines_(baselines), pages_(index, store.reports(), baselines.all()) {}
   absl::StatusOr<v1::ListFindingsResponse> List(const Principal& who,
                                                 const v1::ListFindingsRequest& request);
 
  private:
   store::Store& store_;
   const Baselines& baselines_;
+  const fleet::FindingPages pages_;
 };
 
 // summaries.cc
 class Summaries {
  public:
-  Summaries(store::Store& store, const Baselines& baselines, const support::Clock& clock)
-      : store_(store), baselines_(baselines), clock_(clock) {}
+  Summaries(store::Store& store, const fleet::FleetIndex& index, fleet::Days& days,
+            const Baselines& baselines, const support::Clock& clock)
+      : store_(store), index_(index), days_(days), baselines_(baselines), clock_(clock) {}
   absl::StatusOr<v1::Summary> Get(const Principal& who, const v1::GetSummaryRequest& request);
+  absl::StatusOr<v1::ListLabelSummariesResponse> ListByLabel(
+      const Principal& who, const v1::ListLabelSummariesRequest& request);
+  absl::StatusOr<v1::ListWorstHostsResponse> ListWorst(const Principal& who,
+                                                       const v1::ListWorstHostsRequest& request);
+  absl::StatusOr<v1::ListFailingConfigurationsResponse> ListConfigurations(
+      const Principal& who, const v1::ListFailingConfigurationsRequest& request);
+  absl::StatusOr<v1::Trend> GetTrend(const Principal& who, const v1::GetTrendRequest& request);
 
  private:
   store::Store& store_;
+  const fleet::FleetIndex& index_;
+  fleet::Days& days_;
   const Baselines& baselines_;
   const support::Clock& clock_;
 };
@@ -90,20 +127,29 @@ class Summaries {
 // scans.cc
 class Scans {
  public:
-  Scans(store::Store& store, scans::ScanBoard& board, const support::Clock& clock)
-      : store_(store), board_(board), clock_(clock) {}
+  Scans(store::Store& store, scans::ScanBoard& board, scans::HostResolver resolve,
+        const support::Clock& clock)
+      : store_(store), board_(board), resolve_(std::move(resolve)), clock_(clock) {}
   absl::StatusOr<v1::Scan> Create(const Principal& who, const v1::CreateScanRequest& request);
   absl::StatusOr<v1::Scan> Get(const Principal& who, const v1::GetScanRequest& request);
+  absl::StatusOr<v1::Scan> Cancel(const Principal& who, const v1::CancelScanRequest& request);
+  absl::StatusOr<v1::ListScansResponse> List(const Principal& who,
+                                             const v1::ListScansRequest& request);
+  absl::StatusOr<v1::ListScanHostsResponse> ListHosts(const Principal& who,
+                                                      const v1::ListScanHostsRequest& request);
+  absl::StatusOr<v1::HostReport> GetReport(const Principal& who,
+                                           const v1::GetScanReportRequest& request);
   // For WatchScan: calls `changed` whenever the scan may have changed, until Unwatch. A call under
   // way may end after Unwatch returned.
   uint64_t Watch(const std::string& id, std::function<void()> changed);
   void Unwatch(const std::string& id, uint64_t handle);
+  // As Get, loaded once for all who watch.
+  absl::StatusOr<v1::Scan> Observe(const Principal& who, const v1::WatchScanRequest& request);
 
  private:
-  absl::StatusOr<std::vector<std::string>> SelectHosts(const v1::CreateScanRequest& request);
-
   store::Store& store_;
   scans::ScanBoard& board_;
+  const scans::HostResolver resolve_;
   const support::Clock& clock_;
 };
 

@@ -1,8 +1,25 @@
+#include <google/protobuf/util/time_util.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
 #include "controller/api/paging.h"
+#include "controller/evaluate/evaluate.h"
+#include "controller/fleet/host_pages.h"
 
 namespace plimsoll::api {
+namespace {
+
+constexpr size_t kLongestReason = 512;
+// How long an answer waits for the index to show what it did.
+constexpr absl::Duration kShowTime = absl::Seconds(2);
+
+}  // namespace
 
 absl::StatusOr<v1::ListHostsResponse> Hosts::List(const Principal& who,
                                                   const v1::ListHostsRequest& request) {
@@ -11,29 +28,54 @@ absl::StatusOr<v1::ListHostsResponse> Hosts::List(const Principal& who,
   if (!size.ok()) return size.status();
   auto after = DecodePageToken(request.page_token(), 2);
   if (!after.ok()) return after.status();
-  store::HostQuery query;
-  query.labels.insert(request.labels().begin(), request.labels().end());
+  auto selector =
+      fleet::SelectorOf({request.labels().begin(), request.labels().end()}, request.selector());
+  if (!selector.ok()) return selector.status();
+  fleet::HostQuery query;
+  query.selector = *std::move(selector);
   query.name_contains = request.name_contains();
+  for (const int connection : request.connections()) {
+    if (connection == v1::Host::CONNECTION_UNSPECIFIED ||
+        !v1::Host::Connection_IsValid(connection)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("connections: ", connection, " is not a state a host has"));
+    }
+    query.connections.push_back(static_cast<v1::Host::Connection>(connection));
+  }
+  if (request.has_stale()) query.stale = request.stale();
   query.after_hostname = (*after)[0];
   query.after_id = (*after)[1];
-  // One more than asked tells whether there is a next page.
-  query.limit = *size + 1;
-  auto hosts = store_.hosts().List(query);
-  if (!hosts.ok()) return hosts.status();
+  query.limit = *size;
+  fleet::HostPage page =
+      index_.Read([&query](const fleet::Fleet& fleet) { return fleet::ListHosts(fleet, query); });
   v1::ListHostsResponse response;
-  const bool more = hosts->size() > static_cast<size_t>(*size);
-  if (more) hosts->pop_back();
-  for (v1::Host& host : *hosts) *response.add_hosts() = std::move(host);
-  if (more) {
+  for (v1::Host& host : page.hosts) *response.add_hosts() = std::move(host);
+  if (page.more) {
     const v1::Host& last = *response.hosts().rbegin();
     response.set_next_page_token(EncodePageToken({last.hostname(), last.id()}));
   }
   return response;
 }
 
+absl::StatusOr<v1::Host> Hosts::Find(const std::string& name) {
+  auto host = store_.hosts().Get(name);
+  if (!host.ok()) return host;
+  // What depends on the time, and this controller's own sessions, the index knows better.
+  index_.Read([&host](const fleet::Fleet& fleet) {
+    fleet::Slot slot = 0;
+    if (!fleet.hosts().Find(host->id(), slot)) return;
+    const v1::Host shown = fleet.Describe(slot);
+    host->set_stale(shown.stale());
+    if (shown.has_last_seen_time() && host->last_seen_time() < shown.last_seen_time()) {
+      *host->mutable_last_seen_time() = shown.last_seen_time();
+    }
+  });
+  return host;
+}
+
 absl::StatusOr<v1::Host> Hosts::Get(const Principal& who, const v1::GetHostRequest& request) {
   if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
-  return store_.hosts().Get(request.host());
+  return Find(request.host());
 }
 
 absl::StatusOr<v1::HostReport> Hosts::GetReport(const Principal& who,
@@ -41,7 +83,91 @@ absl::StatusOr<v1::HostReport> Hosts::GetReport(const Principal& who,
   if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
   auto host = store_.hosts().Get(request.host());
   if (!host.ok()) return host.status();
-  return store_.reports().GetReport(host->id(), request.baseline());
+  auto baseline = Baselines(baselines_).Find(request.baseline());
+  if (!baseline.ok()) return baseline.status();
+  auto stored = store_.reports().GetFacts(host->id());
+  if (!stored.ok()) return stored.status();
+  const std::string digest = absl::BytesToHexString(stored->digest);
+  return evaluate::Evaluate(
+      stored->facts, **baseline,
+      {.as_of = stored->observed, .host_id = host->id(), .facts_digest = digest});
+}
+
+void Hosts::Announce(const std::string& host_id) {
+  revocations_.Announce(host_id);
+  index_.Changed({host_id});
+  // The change is made whether or not the list shows it in time.
+  index_.Await(kShowTime);
+}
+
+absl::StatusOr<v1::RemoveHostResponse> Hosts::Remove(const Principal& who,
+                                                     const v1::RemoveHostRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
+  if (request.reason().size() > kLongestReason) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("reason is longer than ", kLongestReason, " bytes"));
+  }
+  auto host = store_.hosts().Get(request.host());
+  if (!host.ok()) return host.status();
+  if (auto status = store_.hosts().Remove(host->id(), request.reason(), clock_.Now());
+      !status.ok()) {
+    return status;
+  }
+  spdlog::info("host removed host={} by={}", host->id(), who.name);
+  Announce(host->id());
+  v1::RemoveHostResponse response;
+  response.set_host_id(host->id());
+  return response;
+}
+
+absl::StatusOr<v1::Host> Hosts::Release(const Principal& who,
+                                        const v1::ReleaseHostRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
+  auto host = store_.hosts().Get(request.host());
+  if (!host.ok()) return host.status();
+  if (auto status = store_.hosts().Release(host->id()); !status.ok()) return status;
+  spdlog::info("host released host={} by={}", host->id(), who.name);
+  Announce(host->id());
+  return Find(host->id());
+}
+
+absl::StatusOr<v1::ListTransitionsResponse> Hosts::ListTransitions(
+    const Principal& who, const v1::ListTransitionsRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  auto size = PageSize(request.page_size());
+  if (!size.ok()) return size.status();
+  auto after = DecodePageToken(request.page_token(), 1);
+  if (!after.ok()) return after.status();
+  auto host = store_.hosts().Get(request.host());
+  if (!host.ok()) return host.status();
+  store::TransitionQuery query;
+  query.host_id = host->id();
+  query.baseline_id = request.baseline();
+  query.after = (*after)[0];
+  query.limit = *size;
+  if (!request.rule().empty()) {
+    std::set<std::string> ids;
+    for (const v1::Baseline& baseline : baselines_) {
+      if (!request.baseline().empty() && baseline.id() != request.baseline()) continue;
+      auto rule = Baselines::FindRule(baseline, request.rule());
+      if (rule.ok()) ids.insert((*rule)->id());
+    }
+    if (ids.size() > 1) {
+      return absl::InvalidArgumentError(
+          "rule: means different rules in different baselines; name the baseline too");
+    }
+    // History reaches back to rules that no document has today.
+    query.rule_id = ids.empty() ? request.rule() : *ids.begin();
+  }
+  auto page = store_.reports().ListTransitions(query);
+  if (!page.ok()) return page.status();
+  v1::ListTransitionsResponse response;
+  for (v1::Transition& transition : page->transitions) {
+    transition.set_hostname(host->hostname());
+    *response.add_transitions() = std::move(transition);
+  }
+  response.set_next_page_token(EncodePageToken({page->next}));
+  return response;
 }
 
 }  // namespace plimsoll::api

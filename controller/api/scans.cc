@@ -3,19 +3,20 @@
 
 #include <algorithm>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "controller/access/authenticator.h"
-#include "controller/access/tokens.h"
 #include "controller/api/api.h"
+#include "controller/api/paging.h"
+#include "controller/api/scan_requests.h"
+#include "controller/evaluate/evaluate.h"
 #include "proto/support/digest.h"
 
 namespace plimsoll::api {
 namespace {
 
-constexpr absl::Duration kDefaultTimeout = absl::Minutes(10);
-constexpr absl::Duration kLongestTimeout = absl::Hours(24);
 constexpr size_t kLongestKey = 128;
-constexpr int kHostsPerPage = 1000;
+constexpr size_t kLongestReason = 512;
 
 // Equal requests have equal digests: labels are a map, whose usual encoding has no fixed order.
 std::string DigestOf(const v1::CreateScanRequest& request) {
@@ -29,63 +30,55 @@ std::string DigestOf(const v1::CreateScanRequest& request) {
   return support::Sha256Hex(bytes);
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<std::string>> Scans::SelectHosts(const v1::CreateScanRequest& request) {
-  const int selectors = request.all() + !request.hosts().empty() + !request.labels().empty();
-  if (selectors != 1) {
-    return absl::InvalidArgumentError("say which hosts: exactly one of all, hosts or labels");
-  }
-  std::vector<std::string> ids;
-  for (const std::string& name : request.hosts()) {
-    auto host = store_.hosts().Get(name);
-    if (!host.ok()) return host.status();
-    ids.push_back(host->id());
-  }
-  if (!request.hosts().empty()) {
-    std::sort(ids.begin(), ids.end());
-    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-    return ids;
-  }
-  store::HostQuery query;
-  query.labels.insert(request.labels().begin(), request.labels().end());
-  query.limit = kHostsPerPage;
-  while (true) {
-    auto page = store_.hosts().List(query);
-    if (!page.ok()) return page.status();
-    for (const v1::Host& host : *page) {
-      if (host.connection() != v1::Host::REVOKED) ids.push_back(host.id());
-    }
-    if (page->size() < kHostsPerPage) break;
-    query.after_hostname = page->back().hostname();
-    query.after_id = page->back().id();
-  }
-  if (ids.empty()) return absl::NotFoundError("no host matches; `plimsoll hosts` lists them");
-  return ids;
+v1::HostSelector SelectorOf(const v1::CreateScanRequest& request) {
+  v1::HostSelector selector;
+  selector.set_all(request.all());
+  *selector.mutable_hosts() = request.hosts();
+  *selector.mutable_labels() = request.labels();
+  selector.set_expression(request.selector());
+  return selector;
 }
+
+// A filter by states of the enumeration that has `valid`.
+template <class State, class Field>
+absl::StatusOr<std::vector<State>> States(const Field& field, bool (*valid)(int)) {
+  std::vector<State> states;
+  for (const int state : field) {
+    if (state == 0 || !valid(state)) {
+      return absl::InvalidArgumentError(absl::StrCat("states: ", state, " is no state"));
+    }
+    states.push_back(static_cast<State>(state));
+  }
+  return states;
+}
+
+}  // namespace
 
 absl::StatusOr<v1::Scan> Scans::Create(const Principal& who, const v1::CreateScanRequest& request) {
   if (auto status = access::RequireRole(who, store::Role::kOperator); !status.ok()) return status;
-  if (request.idempotency_key().size() > kLongestKey) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("idempotency_key is longer than ", kLongestKey, " bytes"));
+  for (const absl::Status& status :
+       {CheckLength("idempotency_key", request.idempotency_key(), kLongestKey),
+        CheckLength("reason", request.reason(), kLongestReason)}) {
+    if (!status.ok()) return status;
   }
-  absl::Duration timeout =
-      absl::Seconds(request.timeout().seconds()) + absl::Nanoseconds(request.timeout().nanos());
-  if (!request.has_timeout()) timeout = kDefaultTimeout;
-  if (timeout <= absl::ZeroDuration() || timeout > kLongestTimeout) {
-    return absl::InvalidArgumentError("timeout: expected more than 0 and at most 24h");
-  }
-  auto host_ids = SelectHosts(request);
-  if (!host_ids.ok()) return host_ids.status();
+  const auto timeout = ScanTimeout(request.has_timeout() ? &request.timeout() : nullptr);
+  if (!timeout.ok()) return timeout.status();
   store::NewScan scan;
-  scan.id = absl::StrCat("s-", support::Sha256Hex(access::NewSecret("")).substr(0, 16));
+  scan.selector = SelectorOf(request);
+  if (auto status = CheckSelector(scan.selector, "", "selector"); !status.ok()) return status;
+  auto host_ids = resolve_(scan.selector);
+  if (!host_ids.ok()) return host_ids.status();
+  if (host_ids->empty()) {
+    return absl::NotFoundError("no host matches; `plimsoll hosts` lists them");
+  }
+  scan.id = NewId("s-");
   scan.created_by = who.name;
   scan.idempotency_key = request.idempotency_key();
   scan.request_digest = DigestOf(request);
   scan.create_time = clock_.Now();
-  scan.deadline = scan.create_time + timeout;
+  scan.deadline = scan.create_time + *timeout;
   scan.host_ids = *std::move(host_ids);
+  scan.reason = request.reason();
   return board_.Create(scan);
 }
 
@@ -94,10 +87,88 @@ absl::StatusOr<v1::Scan> Scans::Get(const Principal& who, const v1::GetScanReque
   return board_.Get(request.id());
 }
 
+absl::StatusOr<v1::Scan> Scans::Cancel(const Principal& who, const v1::CancelScanRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kOperator); !status.ok()) return status;
+  return board_.Cancel(request.id());
+}
+
+absl::StatusOr<v1::ListScansResponse> Scans::List(const Principal& who,
+                                                  const v1::ListScansRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  const auto size = PageSize(request.page_size());
+  if (!size.ok()) return size.status();
+  const auto after = DecodePageToken(request.page_token(), 1);
+  if (!after.ok()) return after.status();
+  auto states = States<v1::Scan::State>(request.states(), &v1::Scan::State_IsValid);
+  if (!states.ok()) return states.status();
+  auto page = store_.scans().List({.states = *std::move(states),
+                                   .schedule_id = request.schedule_id(),
+                                   .after = (*after)[0],
+                                   .limit = *size});
+  if (!page.ok()) return page.status();
+  v1::ListScansResponse response;
+  for (v1::Scan& scan : page->scans) *response.add_scans() = std::move(scan);
+  response.set_next_page_token(EncodePageToken({page->next}));
+  return response;
+}
+
+absl::StatusOr<v1::ListScanHostsResponse> Scans::ListHosts(
+    const Principal& who, const v1::ListScanHostsRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  const auto size = PageSize(request.page_size());
+  if (!size.ok()) return size.status();
+  const auto after = DecodePageToken(request.page_token(), 2);
+  if (!after.ok()) return after.status();
+  auto states = States<v1::ScanHost::State>(request.states(), &v1::ScanHost::State_IsValid);
+  if (!states.ok()) return states.status();
+  // One more than asked tells whether there is a next page.
+  auto hosts = store_.scans().ListHosts({.scan_id = request.scan_id(),
+                                         .states = *std::move(states),
+                                         .after_hostname = (*after)[0],
+                                         .after_id = (*after)[1],
+                                         .limit = *size + 1});
+  if (!hosts.ok()) return hosts.status();
+  v1::ListScanHostsResponse response;
+  if (hosts->size() > static_cast<size_t>(*size)) {
+    hosts->pop_back();
+    response.set_next_page_token(
+        EncodePageToken({hosts->back().hostname(), hosts->back().host_id()}));
+  }
+  for (v1::ScanHost& host : *hosts) *response.add_hosts() = std::move(host);
+  return response;
+}
+
+absl::StatusOr<v1::HostReport> Scans::GetReport(const Principal& who,
+                                                const v1::GetScanReportRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  const auto answer =
+      store_.scans().GetAnswer(request.scan_id(), request.host(), request.baseline());
+  if (!answer.ok()) return answer.status();
+  const auto facts =
+      store_.reports().GetFactsAt(answer->host_id, absl::InfiniteFuture(), answer->sequence);
+  if (!facts.ok()) return facts.status();
+  if (facts->digest != answer->facts_digest) {
+    return absl::DataLossError(absl::StrCat("the facts stored for host ", answer->host_id,
+                                            ", sequence ", answer->sequence,
+                                            ", are not those it answered with"));
+  }
+  const auto baseline = store_.reports().GetBaseline(answer->baseline_digest);
+  if (!baseline.ok()) return baseline.status();
+  const std::string digest = absl::BytesToHexString(answer->facts_digest);
+  return evaluate::Evaluate(
+      facts->facts, *baseline,
+      {.as_of = answer->observed, .host_id = answer->host_id, .facts_digest = digest});
+}
+
 uint64_t Scans::Watch(const std::string& id, std::function<void()> changed) {
   return board_.Watch(id, std::move(changed));
 }
 
 void Scans::Unwatch(const std::string& id, uint64_t handle) { board_.Unwatch(id, handle); }
+
+absl::StatusOr<v1::Scan> Scans::Observe(const Principal& who, const v1::WatchScanRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  return board_.Observe(request.id());
+}
 
 }  // namespace plimsoll::api

@@ -1,17 +1,48 @@
-#include <google/protobuf/util/time_util.h>
+#include "controller/fleet/summaries.h"
 
+#include <algorithm>
+#include <tuple>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
+#include "controller/api/paging.h"
+#include "controller/fleet/configuration_examples.h"
 
 namespace plimsoll::api {
 namespace {
 
-void Add(const v1::StatusCounts& from, v1::StatusCounts& to) {
-  to.set_pass(to.pass() + from.pass());
-  to.set_fail(to.fail() + from.fail());
-  to.set_unknown(to.unknown() + from.unknown());
-  to.set_not_applicable(to.not_applicable() + from.not_applicable());
-  to.set_manual(to.manual() + from.manual());
+constexpr int kDefaultWorst = 10;
+constexpr int kMostWorst = 1000;
+constexpr int kDefaultDays = 30;
+constexpr int kMostDays = 366;
+
+// The hosts that labels and selector of `request` mean.
+template <class Request>
+absl::StatusOr<fleet::Selection> SelectionOf(const Request& request) {
+  auto selector =
+      fleet::SelectorOf({request.labels().begin(), request.labels().end()}, request.selector());
+  if (!selector.ok()) return selector.status();
+  return fleet::Selection{*std::move(selector), ""};
+}
+
+absl::Status BadToken() {
+  return absl::InvalidArgumentError("page_token is not one that this controller gave");
+}
+
+// Rows of `all` behind the page's token, at most `size`, into `response`; returns its token.
+// `before(row)` says whether a row belongs to an earlier page.
+template <class Row, class Before, class Add, class Token>
+std::string Page(std::vector<Row>& all, size_t size, const Before& before, const Add& add,
+                 const Token& token) {
+  auto row = std::partition_point(all.begin(), all.end(), before);
+  const auto end = row + std::min<size_t>(size, all.end() - row);
+  const bool more = end != all.end() && end != row;
+  const std::string next = more ? token(*(end - 1)) : "";
+  for (; row != end; ++row) add(*row);
+  return next;
 }
 
 }  // namespace
@@ -21,53 +52,142 @@ absl::StatusOr<v1::Summary> Summaries::Get(const Principal& who,
   if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
   auto baseline = baselines_.Find(request.baseline());
   if (!baseline.ok()) return baseline.status();
-  std::string host_id;
+  auto selection = SelectionOf(request);
+  if (!selection.ok()) return selection.status();
   if (!request.host().empty()) {
     auto host = store_.hosts().Get(request.host());
     if (!host.ok()) return host.status();
-    host_id = host->id();
+    selection->host_id = host->id();
   }
-  auto counts = store_.reports().Summarize(request.baseline(), host_id,
-                                           {request.labels().begin(), request.labels().end()});
-  if (!counts.ok()) return counts.status();
-  std::map<std::string, const v1::StatusCounts*> by_rule;
-  for (const store::RuleCounts& rule : counts->rules) by_rule[rule.rule_id] = &rule.counts;
+  return index_.Read([&](const fleet::Fleet& fleet) {
+    return fleet::Summarize(fleet, *fleet.Find(request.baseline()), *selection, clock_.Now());
+  });
+}
 
-  v1::Summary summary;
-  v1::BaselineRef* ref = summary.mutable_baseline();
-  ref->set_id((*baseline)->id());
-  ref->set_version((*baseline)->version());
-  ref->set_digest((*baseline)->digest());
-  ref->set_title((*baseline)->title());
-  summary.set_host_count(counts->host_count);
-  summary.set_evaluated_host_count(counts->evaluated_host_count);
-  std::map<int, v1::StatusCounts, std::greater<int>> by_severity;
-  for (const v1::Rule& rule : (*baseline)->rules()) {
-    const auto it = by_rule.find(rule.id());
-    if (it == by_rule.end()) continue;
-    v1::RuleSummary* line = summary.add_rules();
-    line->set_rule_id(rule.id());
-    line->set_title(rule.title());
-    line->set_severity(rule.severity());
-    *line->mutable_counts() = *it->second;
-    if (!rule.scored() || !rule.alias_of().empty()) continue;
-    Add(*it->second, *summary.mutable_counts());
-    Add(*it->second, by_severity[rule.severity()]);
+absl::StatusOr<v1::ListLabelSummariesResponse> Summaries::ListByLabel(
+    const Principal& who, const v1::ListLabelSummariesRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  if (auto baseline = baselines_.Find(request.baseline()); !baseline.ok()) return baseline.status();
+  if (request.label().empty()) {
+    return absl::InvalidArgumentError("label: the key to split by is required, e.g. \"team\"");
   }
-  for (const auto& [severity, severity_counts] : by_severity) {
-    v1::SeveritySummary* line = summary.add_severities();
-    line->set_severity(static_cast<v1::Severity>(severity));
-    *line->mutable_counts() = severity_counts;
+  auto selection = SelectionOf(request);
+  if (!selection.ok()) return selection.status();
+  auto size = PageSize(request.page_size());
+  if (!size.ok()) return size.status();
+  auto after = DecodePageToken(request.page_token(), 3);
+  if (!after.ok()) return after.status();
+  v1::LabelSummary last;
+  if (!request.page_token().empty()) {
+    int32_t fail = 0;
+    if (!absl::SimpleAtoi((*after)[0], &fail)) return BadToken();
+    last.mutable_counts()->set_fail(fail);
+    last.set_absent((*after)[1] == "1");
+    last.set_value((*after)[2]);
   }
-  const v1::StatusCounts& total = summary.counts();
-  const double judged = total.pass() + total.fail() + total.unknown();
-  if (judged > 0) {
-    summary.set_compliance_lower(total.pass() / judged);
-    summary.set_compliance_upper((total.pass() + total.unknown()) / judged);
+  std::vector<v1::LabelSummary> all = index_.Read([&](const fleet::Fleet& fleet) {
+    return fleet::SummarizeByLabel(fleet, *fleet.Find(request.baseline()), *selection,
+                                   request.label());
+  });
+  v1::ListLabelSummariesResponse response;
+  response.set_next_page_token(Page(
+      all, *size,
+      [&](const v1::LabelSummary& row) {
+        return !request.page_token().empty() && !fleet::LabelBefore(last, row);
+      },
+      [&](v1::LabelSummary& row) { *response.add_values() = std::move(row); },
+      [](const v1::LabelSummary& row) {
+        return EncodePageToken(
+            {absl::StrCat(row.counts().fail()), row.absent() ? "1" : "0", row.value()});
+      }));
+  return response;
+}
+
+absl::StatusOr<v1::ListWorstHostsResponse> Summaries::ListWorst(
+    const Principal& who, const v1::ListWorstHostsRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  if (auto baseline = baselines_.Find(request.baseline()); !baseline.ok()) return baseline.status();
+  auto selection = SelectionOf(request);
+  if (!selection.ok()) return selection.status();
+  const int limit = request.limit() == 0 ? kDefaultWorst : request.limit();
+  if (limit < 1 || limit > kMostWorst) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("limit ", limit, ": expected 1 to ", kMostWorst));
   }
-  *summary.mutable_as_of_time() =
-      google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(clock_.Now()));
-  return summary;
+  return index_.Read([&](const fleet::Fleet& fleet) {
+    return fleet::WorstHosts(fleet, *fleet.Find(request.baseline()), *selection, limit);
+  });
+}
+
+absl::StatusOr<v1::ListFailingConfigurationsResponse> Summaries::ListConfigurations(
+    const Principal& who, const v1::ListFailingConfigurationsRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  auto baseline = baselines_.Find(request.baseline());
+  if (!baseline.ok()) return baseline.status();
+  auto selection = SelectionOf(request);
+  if (!selection.ok()) return selection.status();
+  int rule = -1;
+  if (!request.rule().empty()) {
+    auto found = Baselines::FindRule(**baseline, request.rule());
+    if (!found.ok()) return found.status();
+    // It is one of the document's own.
+    rule = 0;
+    while (&(*baseline)->rules(rule) != *found) ++rule;
+  }
+  auto size = PageSize(request.page_size());
+  if (!size.ok()) return size.status();
+  auto after = DecodePageToken(request.page_token(), 2);
+  if (!after.ok()) return after.status();
+  int64_t containers = 0;
+  uint64_t fingerprint = 0;
+  if (!request.page_token().empty() && (!absl::SimpleAtoi((*after)[0], &containers) ||
+                                        !absl::SimpleAtoi((*after)[1], &fingerprint))) {
+    return BadToken();
+  }
+  using Sum = fleet::ConfigurationSum;
+  std::vector<Sum> all = index_.Read([&](const fleet::Fleet& fleet) {
+    return fleet::FailingConfigurations(fleet, *fleet.Find(request.baseline()), *selection, rule);
+  });
+  v1::ListFailingConfigurationsResponse response;
+  response.set_configuration_count(static_cast<int32_t>(all.size()));
+  int64_t total = 0;
+  for (const Sum& sum : all) total += sum.containers;
+  response.set_container_count(total);
+  response.set_next_page_token(Page(
+      all, *size,
+      [&](const Sum& row) {
+        return !request.page_token().empty() && std::make_pair(-row.containers, row.fingerprint) <=
+                                                    std::make_pair(-containers, fingerprint);
+      },
+      [&](const Sum& row) {
+        v1::FailingConfiguration& line = *response.add_configurations();
+        line.set_fingerprint(absl::StrFormat("%016x", row.fingerprint));
+        line.set_container_count(row.containers);
+        line.set_host_count(row.hosts);
+        for (const uint16_t place : row.rules) line.add_rule_ids((*baseline)->rules(place).id());
+        line.set_example_host_id(row.example_host_id);
+      },
+      [](const Sum& row) {
+        return EncodePageToken({absl::StrCat(row.containers), absl::StrCat(row.fingerprint)});
+      }));
+  const std::vector<v1::FailingConfiguration*> rows(
+      response.mutable_configurations()->pointer_begin(),
+      response.mutable_configurations()->pointer_end());
+  if (auto status = fleet::AddExamples(store_.reports(), rows); !status.ok()) return status;
+  return response;
+}
+
+absl::StatusOr<v1::Trend> Summaries::GetTrend(const Principal& who,
+                                              const v1::GetTrendRequest& request) {
+  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
+  if (auto baseline = baselines_.Find(request.baseline()); !baseline.ok()) return baseline.status();
+  auto selection = SelectionOf(request);
+  if (!selection.ok()) return selection.status();
+  const int days = request.days() == 0 ? kDefaultDays : request.days();
+  if (days < 1 || days > kMostDays) {
+    return absl::InvalidArgumentError(absl::StrCat("days ", days, ": expected 1 to ", kMostDays));
+  }
+  return days_.Trend(request.baseline(), *selection, days);
 }
 
 }  // namespace plimsoll::api

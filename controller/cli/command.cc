@@ -104,11 +104,15 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
       ->type_name("WHEN");
   AddLogin(app, session);
   AddSummary(app, session);
+  AddTrend(app, session);
   AddHosts(app, session);
   AddHost(app, session);
+  AddHistory(app, session);
   AddFindings(app, session);
+  AddConfigurations(app, session);
   AddRules(app, session);
   AddScan(app, session);
+  AddSchedule(app, session);
   AddToken(app, session);
   AddBaseline(app, session);
   AddEvaluate(app, session);

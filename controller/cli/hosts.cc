@@ -3,9 +3,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "controller/cli/client.h"
 #include "controller/cli/command.h"
 #include "controller/cli/format.h"
+#include "controller/cli/host_filter.h"
 #include "controller/cli/report_view.h"
 #include "plimsoll/v1/baseline_service.grpc.pb.h"
 #include "plimsoll/v1/enrollment_service.grpc.pb.h"
@@ -17,17 +19,37 @@ namespace {
 
 struct HostsOptions {
   v1::ListHostsRequest request;
-  std::map<std::string, std::string> labels;
+  HostFilter filter;
+  bool stale = false;
   int limit = 0;
   std::string baseline = "azure-docker";
   std::string revoke;
+  std::string remove;
+  std::string release;
   std::string reason;
 };
 
-std::string Connection(const v1::Host& host, const Terminal& terminal) {
-  const std::string name = absl::AsciiStrToLower(v1::Host::Connection_Name(host.connection()));
-  return terminal.Paint(name,
-                        host.connection() == v1::Host::CONNECTED ? Style::kGreen : Style::kYellow);
+// "never-seen" as the option takes it.
+std::string StateName(v1::Host::Connection connection) {
+  return absl::StrReplaceAll(absl::AsciiStrToLower(v1::Host::Connection_Name(connection)),
+                             {{"_", "-"}});
+}
+
+v1::Host::Connection StateOf(const std::string& name) {
+  for (int i = v1::Host::CONNECTED; i <= v1::Host::Connection_MAX; ++i) {
+    const auto connection = static_cast<v1::Host::Connection>(i);
+    if (StateName(connection) == name) return connection;
+  }
+  throw CLI::ValidationError(
+      "--state", absl::StrCat("\"", name,
+                              "\": expected connected, disconnected, never-seen, revoked or "
+                              "quarantined"));
+}
+
+std::string State(const v1::Host& host, const Terminal& terminal) {
+  const bool good = host.connection() == v1::Host::CONNECTED && !host.stale();
+  return terminal.Paint(absl::StrCat(StateName(host.connection()), host.stale() ? ",stale" : ""),
+                        good ? Style::kGreen : Style::kYellow);
 }
 
 std::string Labels(const v1::Host& host) {
@@ -37,8 +59,13 @@ std::string Labels(const v1::Host& host) {
 
 void PrintHosts(const v1::ListHostsResponse& all, const HostsOptions& options, Session& session) {
   if (all.hosts().empty()) {
-    *session.out
-        << "No hosts. Enrol one: `plimsoll token create`, then plimsoll-collector on that host.\n";
+    if (options.filter.selector.empty() && options.filter.labels.empty() && !options.stale &&
+        options.request.connections().empty() && options.request.name_contains().empty()) {
+      *session.out << "No hosts. Enrol one: `plimsoll token create`, then plimsoll-collector on "
+                      "that host.\n";
+    } else {
+      *session.out << "No hosts match.\n";
+    }
     return;
   }
   Table table({"HOST", "ID", "STATE", "LAST SEEN", "PASS", "FAIL", "UNKNOWN", "ENGINE", "LABELS"});
@@ -52,30 +79,39 @@ void PrintHosts(const v1::ListHostsResponse& all, const HostsOptions& options, S
     };
     const v1::StatusCounts counts = judged ? it->second : v1::StatusCounts();
     table.Row({Printable(host.hostname(), 64), Printable(host.id(), 64),
-               Connection(host, session.terminal), FormatAge(host.last_seen_time(), now),
+               State(host, session.terminal), FormatAge(host.last_seen_time(), now),
                count(counts.pass(), Style::kGreen), count(counts.fail(), Style::kRed),
                count(counts.unknown(), Style::kYellow), Printable(host.engine_version(), 32),
                Labels(host)});
   }
   table.Print(session.terminal, *session.out);
+  for (const v1::Host& host : all.hosts()) {
+    if (host.quarantine_reason().empty()) continue;
+    *session.out << Printable(host.hostname(), 64) << " (" << Printable(host.id(), 64)
+                 << ") is quarantined since " << FormatInstant(host.quarantine_time()) << ": "
+                 << Printable(host.quarantine_reason(), 300) << "\n";
+  }
   if (!all.next_page_token().empty()) *session.out << "… more; --limit 0 lists all\n";
 }
 
 absl::Status ListHosts(Client& client, HostsOptions& options, Session& session) {
-  options.request.mutable_labels()->insert(options.labels.begin(), options.labels.end());
+  options.filter.ApplyTo(options.request);
+  if (options.stale) options.request.set_stale(true);
   v1::ListHostsResponse all;
-  while (true) {
-    const int left = options.limit - all.hosts_size();
-    options.request.set_page_size(options.limit == 0 ? 1000 : std::min(1000, left));
-    auto page = client.Call(&v1::HostService::Stub::ListHosts,
-                            v1::HostService::NewStub(client.channel()), options.request);
-    if (!page.ok()) return page.status();
-    all.mutable_hosts()->MergeFrom(page->hosts());
-    all.set_next_page_token(page->next_page_token());
-    const bool enough = options.limit != 0 && all.hosts_size() >= options.limit;
-    if (page->next_page_token().empty() || enough) break;
-    options.request.set_page_token(page->next_page_token());
-  }
+  const auto get = [&](int size, const std::string& token) {
+    options.request.set_page_size(size);
+    options.request.set_page_token(token);
+    return client.Call(&v1::HostService::Stub::ListHosts,
+                       v1::HostService::NewStub(client.channel()), options.request);
+  };
+  const auto more = ReadPages(
+      options.limit, get,
+      [&all](const auto& page) {
+        all.mutable_hosts()->MergeFrom(page.hosts());
+        all.set_next_page_token(page.next_page_token());
+      },
+      [&all] { return all.hosts_size(); });
+  if (!more.ok()) return more.status();
   if (session.json()) {
     session.PrintJson(all);
   } else {
@@ -96,6 +132,38 @@ absl::Status Revoke(Client& client, const HostsOptions& options, Session& sessio
   } else {
     *session.out << "Revoked " << Printable(answer->host_id())
                  << "; its certificates are refused from now on\n";
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Remove(Client& client, const HostsOptions& options, Session& session) {
+  v1::RemoveHostRequest request;
+  request.set_host(options.remove);
+  request.set_reason(options.reason);
+  auto answer = client.Call(&v1::HostService::Stub::RemoveHost,
+                            v1::HostService::NewStub(client.channel()), request);
+  if (!answer.ok()) return answer.status();
+  if (session.json()) {
+    session.PrintJson(*answer);
+  } else {
+    *session.out << "Removed " << Printable(answer->host_id())
+                 << "; its history stays: `plimsoll history " << Printable(answer->host_id())
+                 << "`\n";
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Release(Client& client, const HostsOptions& options, Session& session) {
+  v1::ReleaseHostRequest request;
+  request.set_host(options.release);
+  auto host = client.Call(&v1::HostService::Stub::ReleaseHost,
+                          v1::HostService::NewStub(client.channel()), request);
+  if (!host.ok()) return host.status();
+  if (session.json()) {
+    session.PrintJson(*host);
+  } else {
+    *session.out << "Released " << Printable(host->id())
+                 << "; the next machine that connects with its identity has it\n";
   }
   return absl::OkStatus();
 }
@@ -133,7 +201,17 @@ void AddHosts(CLI::App& app, Session& session) {
   auto options = std::make_shared<HostsOptions>();
   CLI::App* command = app.add_subcommand("hosts", "List the hosts of the fleet");
   AddOutputOption(*command, session);
-  AddLabelOption(*command, options->labels, "Only hosts with this label; may be repeated");
+  AddHostFilter(*command, options->filter);
+  command
+      ->add_option_function<std::vector<std::string>>(
+          "--state",
+          [options](const std::vector<std::string>& names) {
+            for (const std::string& name : names) options->request.add_connections(StateOf(name));
+          },
+          "Only hosts in these states: connected, disconnected, never-seen, revoked, quarantined")
+      ->delimiter(',')
+      ->type_name("STATE,...");
+  command->add_flag("--stale", options->stale, "Only hosts not heard of for too long");
   command
       ->add_option_function<std::string>(
           "--name",
@@ -143,20 +221,30 @@ void AddHosts(CLI::App& app, Session& session) {
   command->add_option("--baseline", options->baseline, "Baseline whose counts are shown")
       ->capture_default_str()
       ->type_name("ID");
-  command->add_option("--limit", options->limit, "At most this many; 0 for all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
-      ->type_name("COUNT");
+  AddLimitOption(*command, options->limit);
   command->add_option("--revoke", options->revoke, "Refuse this host from now on")
       ->type_name("HOST");
-  command->add_option("--reason", options->reason, "Why, with --revoke")->type_name("TEXT");
+  command->add_option("--remove", options->remove, "Take this host out of the fleet")
+      ->type_name("HOST");
+  command->add_option("--release", options->release, "End this host's quarantine")
+      ->type_name("HOST");
+  command->add_option("--reason", options->reason, "Why, with --revoke or --remove")
+      ->type_name("TEXT");
   command->footer(
-      "Examples:\n  plimsoll hosts --label env=prod\n  plimsoll hosts --revoke web-3 --reason "
-      "stolen");
+      "Examples:\n  plimsoll hosts -l 'env=prod,!canary'\n  plimsoll hosts --stale --state "
+      "disconnected\n  plimsoll hosts --revoke web-3 --reason stolen\n  plimsoll hosts --remove "
+      "web-4 --reason scrapped");
   command->final_callback([options, &session] {
+    if (!options->revoke.empty() + !options->remove.empty() + !options->release.empty() > 1) {
+      session.Fail(
+          absl::InvalidArgumentError("--revoke, --remove and --release: one of them at a time"));
+      return;
+    }
     WithClient(session, [&](Client& client) {
-      return options->revoke.empty() ? ListHosts(client, *options, session)
-                                     : Revoke(client, *options, session);
+      if (!options->revoke.empty()) return Revoke(client, *options, session);
+      if (!options->remove.empty()) return Remove(client, *options, session);
+      if (!options->release.empty()) return Release(client, *options, session);
+      return ListHosts(client, *options, session);
     });
   });
 }

@@ -3,139 +3,277 @@
 #include <memory>
 #include <ostream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "controller/cli/client.h"
 #include "controller/cli/command.h"
+#include "controller/cli/format.h"
+#include "controller/cli/report_view.h"
+#include "controller/cli/scan_follow.h"
+#include "controller/cli/scan_view.h"
+#include "controller/cli/selector_options.h"
 #include "plimsoll/v1/baseline_service.grpc.pb.h"
-#include "plimsoll/v1/finding_service.grpc.pb.h"
 #include "plimsoll/v1/scan_service.grpc.pb.h"
 
 namespace plimsoll::cli {
 namespace {
 
+// As a shell reports a program that SIGINT ended.
+constexpr int kInterrupted = 130;
+
 struct ScanOptions {
   v1::CreateScanRequest request;
-  std::map<std::string, std::string> labels;
+  SelectorOptions hosts;
   absl::Duration deadline = absl::Minutes(10);
   bool wait = false;
-  std::string baseline;
-  v1::Severity fail_on = v1::SEVERITY_UNSPECIFIED;
+  JudgeOptions judge;
+  // What to do with a scan that exists, by id; at most one of these and `list`.
+  std::string show;
+  std::string list_hosts;
+  std::string report;
+  std::string cancel;
+  bool list = false;
+  std::vector<std::string> states;
+  int limit = 100;
+  ReportViewOptions view;
 };
 
-// One line that is drawn over on a terminal, and a line a change elsewhere.
-class Progress {
- public:
-  explicit Progress(Session& session) : session_(session) {}
-
-  void Show(const v1::ScanProgress& progress) {
-    const int done = progress.evaluated() + progress.failed() + progress.missed();
-    std::string text = absl::StrCat(done, "/", progress.targeted(), " hosts");
-    if (progress.failed() > 0) absl::StrAppend(&text, ", ", progress.failed(), " failed");
-    if (progress.missed() > 0) absl::StrAppend(&text, ", ", progress.missed(), " missed");
-    if (progress.offline() > 0) absl::StrAppend(&text, ", ", progress.offline(), " offline");
-    if (!session_.error_terminal.interactive()) {
-      if (text != last_) *session_.err << "scan: " << text << "\n";
-    } else {
-      constexpr int kBar = 30;
-      const int filled = progress.targeted() == 0 ? kBar : kBar * done / progress.targeted();
-      std::string bar;
-      for (int i = 0; i < kBar; ++i) bar += i < filled ? "█" : "░";
-      *session_.err << "\r\x1b[K" << session_.error_terminal.Paint(bar, Style::kGreen) << " "
-                    << text << std::flush;
-    }
-    last_ = text;
-  }
-
-  void Finish() {
-    if (session_.error_terminal.interactive() && !last_.empty()) *session_.err << "\n";
-  }
-
- private:
-  Session& session_;
-  std::string last_;
-};
-
-absl::StatusOr<v1::Scan> WaitFor(Client& client, v1::Scan scan, const ScanOptions& options,
-                                 Session& session) {
-  Progress progress(session);
-  progress.Show(scan.progress());
-  auto stub = v1::ScanService::NewStub(client.channel());
-  v1::WatchScanRequest request;
-  request.set_id(scan.id());
-  grpc::ClientContext context;
-  client.Prepare(context, options.deadline + absl::Minutes(1));
-  auto stream = stub->WatchScan(&context, request);
-  while (stream->Read(&scan)) progress.Show(scan.progress());
-  progress.Finish();
-  if (auto status = client.Explain(stream->Finish()); !status.ok()) return status;
-  return scan;
+std::unique_ptr<v1::ScanService::Stub> Stub(Client& client) {
+  return v1::ScanService::NewStub(client.channel());
 }
 
-// How many findings of the scanned hosts are failures of at least this severity.
-absl::StatusOr<int> CountFailures(Client& client, const v1::Scan& scan,
-                                  const ScanOptions& options) {
-  int count = 0;
-  for (const v1::ScanHost& host : scan.hosts()) {
-    v1::ListFindingsRequest request;
-    request.set_page_size(1000);
-    request.set_baseline(options.baseline);
-    request.set_host(host.host_id());
-    request.add_statuses(v1::Verdict::FAIL);
-    request.set_minimum_severity(options.fail_on);
-    do {
-      auto page = client.Call(&v1::FindingService::Stub::ListFindings,
-                              v1::FindingService::NewStub(client.channel()), request);
-      if (!page.ok()) return page.status();
-      count += page->findings_size();
-      request.set_page_token(page->next_page_token());
-    } while (!request.page_token().empty());
-  }
-  return count;
+// The number of a state's name, e.g. "missed", in the enumeration that `parse` reads.
+template <class State>
+absl::StatusOr<State> ParseState(const std::string& name,
+                                 bool (*parse)(google::protobuf::ConstStringParam, State*)) {
+  State state;
+  if (parse(absl::AsciiStrToUpper(name), &state) && static_cast<int>(state) != 0) return state;
+  return absl::InvalidArgumentError(absl::StrCat("--state \"", name, "\" is no state here"));
 }
 
-void PrintScan(const v1::Scan& scan, Session& session) {
-  *session.out << "Scan " << scan.id() << ": " << scan.progress().evaluated() << " of "
-               << scan.progress().targeted() << " hosts evaluated\n";
-  for (const v1::ScanHost& host : scan.hosts()) {
-    if (host.state() == v1::ScanHost::EVALUATED || scan.state() == v1::Scan::RUNNING) continue;
-    *session.out << "  " << Printable(host.hostname(), 100) << ": "
-                 << (host.state() == v1::ScanHost::MISSED ? "did not answer before the deadline"
-                                                          : "failed");
-    if (!host.message().empty()) *session.out << ": " << Printable(host.message(), 400);
-    *session.out << "\n";
-  }
-}
-
-absl::Status RunScan(Client& client, ScanOptions& options, Session& session) {
-  options.request.mutable_labels()->insert(options.labels.begin(), options.labels.end());
-  *options.request.mutable_timeout() =
-      google::protobuf::util::TimeUtil::SecondsToDuration(absl::ToInt64Seconds(options.deadline));
-  auto scan = client.Call(&v1::ScanService::Stub::CreateScan,
-                          v1::ScanService::NewStub(client.channel()), options.request);
-  if (!scan.ok()) return scan.status();
-  const bool judge = options.fail_on != v1::SEVERITY_UNSPECIFIED;
+// Waits when asked to, prints, judges when asked to.
+absl::Status Finish(Client& client, v1::Scan scan, const ScanOptions& options, Session& session) {
+  const bool judge = options.judge.fail_on != v1::SEVERITY_UNSPECIFIED;
   if (options.wait || judge) {
-    scan = WaitFor(client, *std::move(scan), options, session);
-    if (!scan.ok()) return scan.status();
+    auto followed = Follow(client, std::move(scan), session);
+    if (!followed.ok()) return followed.status();
+    scan = std::move(followed->scan);
+    if (followed->interrupted) {
+      *session.err << "The scan goes on. Follow it with: plimsoll scan --show "
+                   << Printable(scan.id(), 64) << " --wait\n"
+                   << "End it with: plimsoll scan --cancel " << Printable(scan.id(), 64) << "\n";
+      session.exit_status = kInterrupted;
+      return absl::OkStatus();
+    }
   }
+  if (session.json()) {
+    session.PrintJson(scan);
+  } else {
+    PrintScan(scan, session);
+    if (scan.state() == v1::Scan::RUNNING) {
+      *session.out << "  `plimsoll scan --show " << Printable(scan.id(), 64)
+                   << " --wait` waits for the result\n";
+    }
+  }
+  return judge ? Judge(scan, options.judge, session) : absl::OkStatus();
+}
+
+absl::Status Create(Client& client, ScanOptions& options, Session& session) {
+  auto selector = options.hosts.Take();
+  if (!selector.ok()) return selector.status();
+  v1::CreateScanRequest& request = options.request;
+  request.set_all(selector->all());
+  *request.mutable_hosts() = selector->hosts();
+  *request.mutable_labels() = selector->labels();
+  request.set_selector(selector->expression());
+  *request.mutable_timeout() = google::protobuf::util::TimeUtil::MillisecondsToDuration(
+      absl::ToInt64Milliseconds(options.deadline));
+  auto scan = client.Call(&v1::ScanService::Stub::CreateScan, Stub(client), request);
+  if (!scan.ok()) return scan.status();
+  return Finish(client, *std::move(scan), options, session);
+}
+
+absl::Status Show(Client& client, const ScanOptions& options, Session& session) {
+  v1::GetScanRequest request;
+  request.set_id(options.show);
+  auto scan = client.Call(&v1::ScanService::Stub::GetScan, Stub(client), request);
+  if (!scan.ok()) return scan.status();
+  return Finish(client, *std::move(scan), options, session);
+}
+
+absl::Status Cancel(Client& client, const ScanOptions& options, Session& session) {
+  v1::CancelScanRequest request;
+  request.set_id(options.cancel);
+  auto scan = client.Call(&v1::ScanService::Stub::CancelScan, Stub(client), request);
+  if (!scan.ok()) return scan.status();
   if (session.json()) {
     session.PrintJson(*scan);
   } else {
     PrintScan(*scan, session);
-    if (!options.wait && !judge) *session.out << "Running; --wait waits for the result\n";
   }
-  if (!judge) return absl::OkStatus();
-  auto failures = CountFailures(client, *scan, options);
-  if (!failures.ok()) return failures.status();
-  const int unanswered = scan->progress().targeted() - scan->progress().evaluated();
-  if (*failures > 0 || unanswered > 0) session.exit_status = kNotCompliant;
-  if (*failures > 0) {
-    *session.err << *failures << " finding(s) of severity " << SeverityName(options.fail_on)
-                 << " or worse\n";
-  }
-  if (unanswered > 0)
-    *session.err << unanswered << " host(s) not evaluated: no evidence is no pass\n";
   return absl::OkStatus();
+}
+
+// All pages, or the first `limit` items; JSON is one answer with all of them.
+template <class Request, class Response, class Item>
+absl::StatusOr<Response> AllPages(
+    Client& client, Request request, int limit,
+    grpc::Status (v1::ScanService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+    google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
+  Response all;
+  while (true) {
+    const int left = limit == 0 ? 1000 : limit - (all.*items)()->size();
+    request.set_page_size(std::min(left, 1000));
+    auto page = client.Call(method, Stub(client), request);
+    if (!page.ok()) return page.status();
+    (all.*items)()->MergeFrom(*((*page).*items)());
+    all.set_next_page_token(page->next_page_token());
+    const bool enough = limit != 0 && (all.*items)()->size() >= limit;
+    if (page->next_page_token().empty() || enough) return all;
+    request.set_page_token(page->next_page_token());
+  }
+}
+
+absl::Status List(Client& client, const ScanOptions& options, Session& session) {
+  v1::ListScansRequest request;
+  for (const std::string& name : options.states) {
+    auto state = ParseState<v1::Scan::State>(name, &v1::Scan::State_Parse);
+    if (!state.ok()) return state.status();
+    request.add_states(*state);
+  }
+  const auto scans = AllPages(client, request, options.limit, &v1::ScanService::Stub::ListScans,
+                              &v1::ListScansResponse::mutable_scans);
+  if (!scans.ok()) return scans.status();
+  if (session.json()) {
+    session.PrintJson(*scans);
+    return absl::OkStatus();
+  }
+  PrintScans({scans->scans().begin(), scans->scans().end()}, session);
+  return absl::OkStatus();
+}
+
+absl::Status ListHosts(Client& client, const ScanOptions& options, Session& session) {
+  v1::ListScanHostsRequest request;
+  request.set_scan_id(options.list_hosts);
+  for (const std::string& name : options.states) {
+    auto state = ParseState<v1::ScanHost::State>(name, &v1::ScanHost::State_Parse);
+    if (!state.ok()) return state.status();
+    request.add_states(*state);
+  }
+  const auto hosts = AllPages(client, request, options.limit, &v1::ScanService::Stub::ListScanHosts,
+                              &v1::ListScanHostsResponse::mutable_hosts);
+  if (!hosts.ok()) return hosts.status();
+  if (session.json()) {
+    session.PrintJson(*hosts);
+    return absl::OkStatus();
+  }
+  PrintScanHosts({hosts->hosts().begin(), hosts->hosts().end()}, session);
+  if (!hosts->next_page_token().empty()) {
+    *session.out << "There are more; --limit 0 lists all.\n";
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Report(Client& client, const ScanOptions& options, Session& session) {
+  if (options.hosts.selector.hosts_size() != 1) {
+    return absl::InvalidArgumentError("--report needs one --host");
+  }
+  v1::GetScanReportRequest request;
+  request.set_scan_id(options.report);
+  request.set_host(options.hosts.selector.hosts(0));
+  request.set_baseline(options.judge.baseline.empty() ? "azure-docker" : options.judge.baseline);
+  auto report = client.Call(&v1::ScanService::Stub::GetScanReport, Stub(client), request);
+  if (!report.ok()) return report.status();
+  if (session.json()) {
+    session.PrintJson(*report);
+    return absl::OkStatus();
+  }
+  v1::GetBaselineRequest wanted;
+  wanted.set_id(request.baseline());
+  auto baseline = client.Call(&v1::BaselineService::Stub::GetBaseline,
+                              v1::BaselineService::NewStub(client.channel()), wanted);
+  if (!baseline.ok()) return baseline.status();
+  PrintReport(*report, *baseline, options.view, session.terminal, *session.out);
+  *session.out << "observed " << FormatInstant(report->observed_time()) << "\n";
+  if (report->baseline().digest() != baseline->digest()) {
+    *session.out << "Judged by version " << Printable(report->baseline().version(), 64)
+                 << "; the texts are those of " << Printable(baseline->version(), 64) << ".\n";
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunScan(Client& client, ScanOptions& options, Session& session) {
+  const int actions = options.list + !options.show.empty() + !options.list_hosts.empty() +
+                      !options.report.empty() + !options.cancel.empty();
+  if (actions > 1) {
+    return absl::InvalidArgumentError(
+        "--list, --show, --hosts, --report and --cancel exclude each other");
+  }
+  if (options.list) return List(client, options, session);
+  if (!options.show.empty()) return Show(client, options, session);
+  if (!options.list_hosts.empty()) return ListHosts(client, options, session);
+  if (!options.report.empty()) return Report(client, options, session);
+  if (!options.cancel.empty()) return Cancel(client, options, session);
+  return Create(client, options, session);
+}
+
+void AddWaitOptions(CLI::App& command, const std::shared_ptr<ScanOptions>& options) {
+  command.add_flag("--wait", options->wait, "Wait until every host is evaluated, failed or missed");
+  AddDurationOption(command, "--deadline", options->deadline,
+                    "Hosts that have not answered by then are missed; at most 24h [10m]");
+  command
+      .add_option_function<std::string>(
+          "--fail-on",
+          [options](const std::string& name) {
+            if (!ParseSeverity(name, options->judge.fail_on)) {
+              throw CLI::ValidationError("--fail-on",
+                                         "expected info, low, medium, high or critical");
+            }
+          },
+          "Wait; exit with 1 when, by the answers to this scan, a rule this severe fails, or a "
+          "host gave none")
+      ->type_name("SEVERITY");
+  command
+      .add_option("--baseline", options->judge.baseline, "Judge --fail-on by this baseline [all]")
+      ->type_name("ID");
+  command.add_flag("--allow-missed", options->judge.allow_missed,
+                   "Hosts without an answer are no reason for --fail-on, as long as one answered");
+  command
+      .add_option_function<std::string>(
+          "--idempotency-key",
+          [options](const std::string& key) { options->request.set_idempotency_key(key); },
+          "The same key within a day means the same scan")
+      ->type_name("KEY");
+  command
+      .add_option_function<std::string>(
+          "--reason", [options](const std::string& text) { options->request.set_reason(text); },
+          "Why, for the list of scans")
+      ->type_name("TEXT");
+}
+
+void AddExistingOptions(CLI::App& command, const std::shared_ptr<ScanOptions>& options) {
+  command.add_flag("--list", options->list, "Scans, newest first");
+  command
+      .add_option("--show", options->show,
+                  "This scan; with --wait or --fail-on as when it is started")
+      ->type_name("ID");
+  command.add_option("--hosts", options->list_hosts, "The hosts of this scan")->type_name("ID");
+  command
+      .add_option("--report", options->report,
+                  "What one --host answered to this scan, judged as it was then")
+      ->type_name("ID");
+  command.add_option("--cancel", options->cancel, "End this scan; its answers stay")
+      ->type_name("ID");
+  command
+      .add_option("--state", options->states,
+                  "With --hosts: offline, requested, evaluated, failed or missed; with --list: "
+                  "running, done or\ncancelled; may be repeated")
+      ->type_name("STATE");
+  command
+      .add_option("--limit", options->limit, "With --list and --hosts: at most this many; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->type_name("COUNT");
 }
 
 }  // namespace
@@ -144,51 +282,15 @@ void AddScan(CLI::App& app, Session& session) {
   auto options = std::make_shared<ScanOptions>();
   CLI::App* command = app.add_subcommand("scan", "Ask hosts to report now, and act on the result");
   AddOutputOption(*command, session);
-  command->add_flag_callback(
-      "--all", [options] { options->request.set_all(true); }, "Every host");
-  command
-      ->add_option_function<std::vector<std::string>>(
-          "--host",
-          [options](const std::vector<std::string>& hosts) {
-            options->request.mutable_hosts()->Assign(hosts.begin(), hosts.end());
-          },
-          "This host; may be repeated")
-      ->type_name("HOST");
-  AddLabelOption(*command, options->labels, "Hosts with this label; may be repeated");
-  command->add_flag("--wait", options->wait,
-                    "Wait until every host is evaluated, failed or missed");
-  command
-      ->add_option_function<std::string>(
-          "--deadline",
-          [options](const std::string& text) {
-            if (!absl::ParseDuration(text, &options->deadline)) {
-              throw CLI::ValidationError("--deadline", "expected a duration, e.g. 10m");
-            }
-          },
-          "Hosts that have not answered by then are missed [10m]")
-      ->type_name("DURATION");
-  command
-      ->add_option_function<std::string>(
-          "--fail-on",
-          [options](const std::string& name) {
-            if (!ParseSeverity(name, options->fail_on)) {
-              throw CLI::ValidationError("--fail-on",
-                                         "expected info, low, medium, high or critical");
-            }
-          },
-          "Wait; exit with 1 when a rule this severe fails or a host gave no answer")
-      ->type_name("SEVERITY");
-  command->add_option("--baseline", options->baseline, "Judge --fail-on by this baseline [all]")
-      ->type_name("ID");
-  command
-      ->add_option_function<std::string>(
-          "--idempotency-key",
-          [options](const std::string& key) { options->request.set_idempotency_key(key); },
-          "The same key within a day means the same scan")
-      ->type_name("KEY");
+  AddSelectorOptions(*command, options->hosts);
+  AddWaitOptions(*command, options);
+  AddExistingOptions(*command, options);
   command->footer(
-      "Examples:\n  plimsoll scan --all --wait\n  plimsoll scan --label env=prod --fail-on high "
-      "--deadline 5m");
+      "Ctrl-C ends the waiting (exit status 130), not the scan.\n\n"
+      "Examples:\n  plimsoll scan --all --wait\n"
+      "  plimsoll scan -l 'env in (prod, stage)' --fail-on high --deadline 5m --reason release\n"
+      "  plimsoll scan --hosts s-0123456789abcdef --state missed\n"
+      "  plimsoll scan --report s-0123456789abcdef --host web-1");
   command->final_callback([options, &session] {
     WithClient(session, [&](Client& client) { return RunScan(client, *options, session); });
   });

@@ -1,72 +1,63 @@
 #include "controller/gateway/gateway_service.h"
 
-#include <grpc/grpc_security_constants.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <spdlog/spdlog.h>
 
+#include <memory>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "controller/access/certificate_authority.h"
+#include "controller/gateway/peer_identity.h"
 #include "controller/gateway/session.h"
 #include "proto/support/grpc_status.h"
-#include "proto/support/openssl_handles.h"
 
 namespace plimsoll::gateway {
 namespace {
 
-std::string First(const grpc::AuthContext& auth, const char* property) {
-  const auto values = auth.FindPropertyValues(property);
-  return values.empty() ? std::string() : std::string(values.front().data(), values.front().size());
-}
-
-std::string SerialOf(X509* certificate) {
-  support::BignumPtr number(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
-  char* hex = BN_bn2hex(number.get());
-  std::string serial = absl::AsciiStrToLower(hex);
-  OPENSSL_free(hex);
-  return serial;
-}
-
-// The certificate's only URI; empty when it has none or several.
-std::string UriOf(X509* certificate) {
-  auto* names = static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-  std::string uri;
-  if (names != nullptr && sk_GENERAL_NAME_num(names) == 1) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, 0);
-    if (name->type == GEN_URI) {
-      const ASN1_IA5STRING* text = name->d.uniformResourceIdentifier;
-      uri.assign(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-                 static_cast<size_t>(ASN1_STRING_length(text)));
-    }
-  }
-  GENERAL_NAMES_free(names);
-  return uri;
+absl::Status TooManyWaiting() {
+  return absl::ResourceExhaustedError("too many enrolments at once; try again later");
 }
 
 }  // namespace
 
-absl::StatusOr<PeerIdentity> IdentifyPeer(const grpc::CallbackServerContext& context) {
-  const auto auth = context.auth_context();
-  if (auth == nullptr || !auth->IsPeerAuthenticated()) {
-    return absl::UnauthenticatedError("a client certificate is needed; enrol first");
+SessionContext::SessionContext(GatewayParts given)
+    : parts(std::move(given)),
+      budget(parts.options.budget_bytes, parts.options.max_waiting_bytes, parts.stats),
+      session_lane(parts.workers, parts.options.session_workers),
+      answer_lane(parts.workers, parts.options.answer_workers) {}
+
+void SessionContext::Store(SessionEnd end) {
+  const absl::Status status = parts.store.hosts().EndSession(end.host_id, end.epoch, end.time);
+  if (absl::IsUnavailable(status)) {
+    absl::MutexLock lock(&mutex);
+    unstored.push_back(std::move(end));
+  } else if (!status.ok()) {
+    spdlog::warn("end of session not stored host={} error=\"{}\"", end.host_id, status.ToString());
+  } else if (parts.on_host_changed) {
+    parts.on_host_changed({end.host_id});
   }
-  const std::string pem = First(*auth, GRPC_X509_PEM_CERT_PROPERTY_NAME);
-  support::CertificatePtr certificate(
-      PEM_read_bio_X509(support::ReadBio(pem).get(), nullptr, nullptr, nullptr));
-  if (!certificate)
-    return absl::UnauthenticatedError("a client certificate is needed; enrol first");
-  auto host_id = access::HostIdFromUri(UriOf(certificate.get()));
-  if (!host_id.ok()) return absl::UnauthenticatedError(host_id.status().message());
-  return PeerIdentity{*std::move(host_id), SerialOf(certificate.get())};
+}
+
+void SessionContext::Retry() {
+  std::vector<SessionEnd> ends;
+  {
+    absl::MutexLock lock(&mutex);
+    ends.swap(unstored);
+  }
+  if (ends.empty()) return;
+  if (!parts.store.Ping().ok()) {
+    absl::MutexLock lock(&mutex);
+    unstored.insert(unstored.end(), ends.begin(), ends.end());
+    return;
+  }
+  for (SessionEnd& end : ends) Store(std::move(end));
 }
 
 GatewayService::GatewayService(GatewayParts parts, access::Revocations& revocations)
-    : parts_(std::move(parts)), revocations_(revocations) {
+    : context_(std::move(parts)),
+      enroll_lane_(context_.parts.workers, context_.parts.options.enroll_workers,
+                   static_cast<size_t>(context_.parts.options.max_waiting_enrollments)),
+      revocations_(revocations) {
   revocation_handle_ = revocations_.Add([this](const std::string& host_id) {
-    parts_.sessions.EndHost(host_id, absl::PermissionDeniedError("this host was revoked"));
+    context_.parts.sessions.EndHost(host_id, absl::PermissionDeniedError("this host was revoked"));
   });
 }
 
@@ -76,11 +67,12 @@ grpc::ServerUnaryReactor* GatewayService::Enroll(grpc::CallbackServerContext* co
                                                  const v1::EnrollRequest* request,
                                                  v1::EnrollResponse* response) {
   auto* reactor = context->DefaultReactor();
-  parts_.workers.Add([this, peer = context->peer(), request, response, reactor] {
-    auto result = parts_.enrollment.Enroll(*request, peer);
+  const bool added = enroll_lane_.Add([this, peer = context->peer(), request, response, reactor] {
+    auto result = context_.parts.enrollment.Enroll(*request, peer);
     if (result.ok()) *response = *std::move(result);
     reactor->Finish(support::ToGrpc(result.status()));
   });
+  if (!added) reactor->Finish(support::ToGrpc(TooManyWaiting()));
   return reactor;
 }
 
@@ -95,17 +87,53 @@ grpc::ServerUnaryReactor* GatewayService::Renew(grpc::CallbackServerContext* con
     reactor->Finish(support::ToGrpc(peer.status()));
     return reactor;
   }
-  parts_.workers.Add([this, peer = *std::move(peer), request, response, reactor] {
-    auto result = parts_.enrollment.Renew(peer.host_id, peer.serial, *request);
+  const bool added = enroll_lane_.Add([this, peer = *std::move(peer), request, response, reactor] {
+    auto result = context_.parts.enrollment.Renew(peer.host_id, peer.serial, *request);
     if (result.ok()) *response = *std::move(result);
     reactor->Finish(support::ToGrpc(result.status()));
   });
+  if (!added) reactor->Finish(support::ToGrpc(TooManyWaiting()));
   return reactor;
 }
 
-grpc::ServerBidiReactor<v1::FromCollector, v1::ToCollector>* GatewayService::Connect(
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* GatewayService::Connect(
     grpc::CallbackServerContext* context) {
-  return Session::Start(parts_, IdentifyPeer(*context), context->peer());
+  return Session::Start(context_, context, IdentifyPeer(*context));
+}
+
+void GatewayService::Tick() {
+  const absl::Time now = context_.parts.clock.Now();
+  context_.parts.sessions.Tick(now);
+  absl::Time since;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (flushing_ || now < next_flush_) return;
+    flushing_ = true;
+    next_flush_ = now + context_.parts.options.last_seen_interval;
+    since = seen_until_;
+  }
+  context_.answer_lane.Add([this, since, now] { Flush(since, now); });
+}
+
+void GatewayService::Flush(absl::Time since, absl::Time now) {
+  context_.Retry();
+  const auto heard = context_.parts.sessions.Heard(since);
+  absl::Status status;
+  if (!heard.empty()) status = context_.parts.store.hosts().Touch(heard);
+  if (!status.ok()) {
+    spdlog::warn("last-seen times not stored hosts={} error=\"{}\"", heard.size(),
+                 status.ToString());
+  }
+  absl::MutexLock lock(&mutex_);
+  flushing_ = false;
+  // What was heard in the same instant as `now` may have been missed: it is written twice instead.
+  if (status.ok()) seen_until_ = now - absl::Microseconds(1);
+}
+
+void GatewayService::Drain(absl::Duration patience) {
+  context_.parts.sessions.Drain();
+  context_.parts.ingest.Stop(patience);
+  context_.budget.Open();
 }
 
 }  // namespace plimsoll::gateway

@@ -1,44 +1,82 @@
 // The collectors' side of the controller, as a gRPC service.
 #pragma once
 
-#include <memory>
+#include <functional>
 #include <string>
+#include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "controller/access/enrollment.h"
 #include "controller/access/revocations.h"
+#include "controller/gateway/byte_budget.h"
+#include "controller/gateway/gateway_options.h"
+#include "controller/gateway/gateway_stats.h"
 #include "controller/gateway/ingest.h"
+#include "controller/gateway/lane.h"
+#include "controller/gateway/rate_limit.h"
 #include "controller/gateway/session_registry.h"
 #include "plimsoll/v1/collector_gateway.grpc.pb.h"
 #include "proto/support/worker_pool.h"
 
 namespace plimsoll::gateway {
 
-// Who a peer is, by its client certificate.
-struct PeerIdentity {
-  std::string host_id;
-  // Lower-case hex.
-  std::string serial;
-};
-
-// The peer's identity. UNAUTHENTICATED: no certificate, or one that names no host.
-absl::StatusOr<PeerIdentity> IdentifyPeer(const grpc::CallbackServerContext& context);
-
-// What sessions share. Borrows; outlives every session.
+// What the gateway is built from. Borrows; all outlives the service and every session.
 struct GatewayParts {
   store::Store& store;
   access::Enrollment& enrollment;
   Ingest& ingest;
   scans::ScanBoard& scans;
   SessionRegistry& sessions;
+  // Not shared with work that may keep all threads for long.
   support::WorkerPool& workers;
   const support::Clock& clock;
-  v1::Limits limits;
-  absl::Duration heartbeat_interval = absl::Seconds(30);
+  GatewayStats& stats;
+  // Of ControllerStore::Beat: whose sessions these are.
+  std::string controller_id;
+  GatewayOptions options;
+  // Hosts whose session just began or ended, as stored. May be empty. Called by workers; must not
+  // block for long.
+  std::function<void(std::vector<std::string> host_ids)> on_host_changed;
 };
 
+// A session that is over.
+struct SessionEnd {
+  std::string host_id;
+  // Of its lease.
+  int64_t epoch = 0;
+  absl::Time time;
+};
+
+// What sessions share beside the parts.
+struct SessionContext {
+  explicit SessionContext(GatewayParts given);
+
+  // Stores the end of a session. Blocks; while the database is away the end is kept for Retry.
+  void Store(SessionEnd end) ABSL_LOCKS_EXCLUDED(mutex);
+  // Stores the ends that could not be stored before. Blocks.
+  void Retry() ABSL_LOCKS_EXCLUDED(mutex);
+
+  const GatewayParts parts;
+  ByteBudget budget;
+  // Beginnings and ends of sessions; answers to scans and renewals.
+  Lane session_lane;
+  Lane answer_lane;
+  // For complaints about hosts.
+  LogGate log_gate;
+  absl::Mutex mutex;
+  // At most one for each session that was open when the database went away.
+  std::vector<SessionEnd> unstored ABSL_GUARDED_BY(mutex);
+};
+
+// Enroll and Renew take decoded messages; Connect takes bytes, so that their number is known, and
+// room for them found, before they are decoded.
+using GatewayMethods =
+    v1::CollectorGateway::WithCallbackMethod_Enroll<v1::CollectorGateway::WithCallbackMethod_Renew<
+        v1::CollectorGateway::WithRawCallbackMethod_Connect<v1::CollectorGateway::Service>>>;
+
 // Thread-safe. Ends a host's session when `revocations` announces it.
-class GatewayService : public v1::CollectorGateway::CallbackService {
+class GatewayService : public GatewayMethods {
  public:
   GatewayService(GatewayParts parts, access::Revocations& revocations);
   ~GatewayService() override;
@@ -49,13 +87,31 @@ class GatewayService : public v1::CollectorGateway::CallbackService {
   grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context,
                                   const v1::RenewRequest* request,
                                   v1::RenewResponse* response) override;
-  grpc::ServerBidiReactor<v1::FromCollector, v1::ToCollector>* Connect(
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Connect(
       grpc::CallbackServerContext* context) override;
 
+  // About once a second, from one thread, never blocking: ends silent sessions, tells slow ones to
+  // pause, has last-seen times written now and then.
+  void Tick() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The controller stops: sessions finish what is being committed, for at most `patience`, and are
+  // then ended with UNAVAILABLE, as is every later one. Nothing is committed after it. Blocks. The
+  // server is shut down, and the workers joined, afterwards.
+  void Drain(absl::Duration patience);
+
  private:
-  GatewayParts parts_;
+  // On a worker: last-seen times, and ends of sessions that are late.
+  void Flush(absl::Time since, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  SessionContext context_;
+  Lane enroll_lane_;
   access::Revocations& revocations_;
   int revocation_handle_ = 0;
+  absl::Mutex mutex_;
+  // Everything heard up to here is stored.
+  absl::Time seen_until_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  absl::Time next_flush_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  bool flushing_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace plimsoll::gateway

@@ -1,14 +1,14 @@
 #include "controller/gateway/ingest.h"
 
-#include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "controller/evaluate/evaluate.h"
+#include "controller/gateway/message_check.h"
+#include "controller/reevaluate/judge_host.h"
+#include "controller/store/facts_codec.h"
 #include "proto/support/digest.h"
 #include "proto/support/facts_delta.h"
 
@@ -18,6 +18,10 @@ namespace {
 // Observed times far in the future would hide every later change; a clock this wrong is brought
 // back.
 constexpr absl::Duration kMaximumSkewAhead = absl::Minutes(10);
+// First protocol version with a tree of digests.
+constexpr uint32_t kTreeProtocol = 2;
+constexpr uint64_t kMaximumSequence = uint64_t{1} << 62;
+constexpr size_t kMaximumVersionBytes = 128;
 
 v1::CollectionPlan MakePlan(const std::vector<v1::Baseline>& baselines, absl::Duration interval) {
   v1::CollectionPlan plan;
@@ -34,110 +38,234 @@ v1::CollectionPlan MakePlan(const std::vector<v1::Baseline>& baselines, absl::Du
   return plan;
 }
 
-absl::Time FromProto(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+// When the host says it saw this, within what a clock can say and a database can hold.
+absl::Time ObservedTime(const google::protobuf::Timestamp& time, absl::Time recorded) {
+  const absl::Time said = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  return std::clamp(said, absl::UnixEpoch(), recorded + kMaximumSkewAhead);
+}
+
+bool SameMonth(absl::Time a, absl::Time b) {
+  return absl::ToCivilMonth(a, absl::UTCTimeZone()) == absl::ToCivilMonth(b, absl::UTCTimeZone());
+}
+
+// Whether the store takes a delta on what it has.
+bool MayStoreDelta(const store::StreamState& state, absl::Time recorded) {
+  return !state.facts_digest.empty() && state.chain < store::kMaximumChain &&
+         state.full_recorded != absl::InfinitePast() && SameMonth(state.full_recorded, recorded);
+}
+
+std::string NewDigest(const HostStream& stream, const v1::FactsDelta& delta, bool is_snapshot,
+                      CachedFacts& facts) {
+  if (stream.protocol < kTreeProtocol) {
+    facts.has_tree = false;
+    return support::FactsDigest(facts.facts);
+  }
+  if (is_snapshot || !facts.has_tree) {
+    facts.tree = support::FactsDigestTree(facts.facts);
+    facts.has_tree = true;
+  } else {
+    facts.tree.Apply(delta, facts.facts);
+  }
+  return facts.tree.Digest();
+}
+
+void ForgetFingerprints(const v1::FactsDelta& delta, evaluate::ContainerFingerprints& known) {
+  for (const v1::Container& container : delta.changed().containers().containers()) {
+    known.Forget(container.id());
+  }
+  for (const v1::Removal& removal : delta.removals()) known.Forget(removal.key());
 }
 
 }  // namespace
 
-Ingest::Ingest(store::Store& store, scans::ScanBoard& scans, const support::Clock& clock,
-               std::vector<v1::Baseline> baselines, absl::Duration interval)
-    : store_(store),
-      scans_(scans),
-      clock_(clock),
+Ingest::Ingest(IngestParts parts, std::vector<v1::Baseline> baselines, absl::Duration interval,
+               const GatewayOptions& options)
+    : parts_(std::move(parts)),
       baselines_(std::move(baselines)),
-      plan_(MakePlan(baselines_, interval)) {}
+      plan_(MakePlan(baselines_, interval)),
+      max_objects_(options.max_objects_per_section),
+      cache_(options.cache_bytes, parts_.stats),
+      committer_([this](const auto& batch) { return parts_.store.reports().PutBatch(batch); },
+                 {options.committer_threads, options.max_batch_hosts, options.max_batch_bytes},
+                 parts_.stats, parts_.on_committed) {}
 
-absl::StatusOr<Ingest::Result> Ingest::Accept(const std::string& host_id,
-                                              const v1::FactsDelta& delta) {
-  if (delta.sequence() == 0) return absl::InvalidArgumentError("a delta has sequence 0");
-  auto state = store_.reports().GetStreamState(host_id);
-  if (!state.ok()) return state.status();
-  if (delta.sequence() <= state->sequence) {
-    const std::vector<std::string> scan_ids(delta.scan_ids().begin(), delta.scan_ids().end());
-    if (!scan_ids.empty()) {
-      if (auto status = store_.reports().Confirm(host_id, scan_ids, clock_.Now()); !status.ok()) {
-        return status;
-      }
-      scans_.Answered(scan_ids);
-    }
-    return Result::kAcknowledge;
+Ingest::~Ingest() = default;
+
+void Ingest::Accept(HostStream& stream, v1::FactsDelta& delta, Done done) {
+  ++parts_.stats.deltas;
+  if (delta.sequence() == 0 || delta.sequence() > kMaximumSequence) {
+    return done(absl::InvalidArgumentError("a delta with a sequence that cannot be"));
   }
-  if (!delta.base_digest().empty() && delta.base_digest() != state->facts_digest) {
-    return Result::kResync;
+  if (auto status = CheckScanIds(delta.scan_ids()); !status.ok()) return done(status);
+  if (delta.sequence() <= stream.state.sequence) {
+    ++parts_.stats.repeated;
+    const absl::Status status = Confirm(stream, delta.scan_ids());
+    return status.ok() ? done(Result::kAcknowledge) : done(status);
   }
-  v1::HostFacts facts;
-  if (!delta.base_digest().empty()) {
-    auto base = store_.reports().GetFacts(host_id);
-    if (!base.ok()) return base.status();
-    facts = *std::move(base);
+  const bool is_snapshot = delta.base_digest().empty();
+  if (is_snapshot) ++parts_.stats.snapshots;
+  if (!is_snapshot && delta.base_digest() != stream.state.facts_digest) {
+    return done(Result::kResync);
   }
-  if (auto status = support::ApplyDelta(delta, facts); !status.ok()) return status;
-  *facts.mutable_observed_time() = delta.observed_time();
-  const std::string digest = support::FactsDigest(facts);
-  if (digest != delta.new_digest()) {
-    spdlog::warn("digest mismatch host={} sequence={}", host_id, delta.sequence());
+  auto facts = Apply(stream, delta);
+  if (absl::IsDataLoss(facts.status()) || absl::IsNotFound(facts.status())) {
+    spdlog::error("stored facts are damaged, asking for them anew host={} error=\"{}\"",
+                  stream.host_id, facts.status().ToString());
+    return done(Result::kResync);
+  }
+  if (!facts.ok()) return done(facts.status());
+  (*facts)->digest = NewDigest(stream, delta, is_snapshot, **facts);
+  if ((*facts)->digest != delta.new_digest()) {
+    spdlog::warn("digest mismatch host={} sequence={}", stream.host_id, delta.sequence());
     // A full snapshot that does not hash to its own digest will not do better the next time.
-    if (delta.base_digest().empty()) {
-      return absl::InvalidArgumentError("a full snapshot does not have the digest it claims");
+    if (is_snapshot) {
+      return done(absl::InvalidArgumentError("a full snapshot does not have the digest it claims"));
     }
-    return Result::kResync;
+    return done(Result::kResync);
   }
-
-  store::Evaluation evaluation;
-  evaluation.host_id = host_id;
-  evaluation.sequence = delta.sequence();
-  evaluation.facts = &facts;
-  evaluation.facts_digest = digest;
-  evaluation.recorded = clock_.Now();
-  evaluation.observed =
-      std::min(FromProto(delta.observed_time()), evaluation.recorded + kMaximumSkewAhead);
-  evaluation.baselines = &baselines_;
-  evaluation.scan_ids.assign(delta.scan_ids().begin(), delta.scan_ids().end());
-  const std::string hex_digest = absl::BytesToHexString(digest);
-  for (const v1::Baseline& baseline : baselines_) {
-    evaluation.reports.push_back(evaluate::Evaluate(
-        facts, baseline,
-        {.as_of = evaluation.observed, .host_id = host_id, .facts_digest = hex_digest}));
-  }
-  if (auto status = store_.reports().Put(evaluation); !status.ok()) return status;
-  scans_.Answered(evaluation.scan_ids);
-  return Result::kAcknowledge;
+  auto evaluation = Evaluate(stream, delta, is_snapshot, **facts);
+  if (!evaluation.ok()) return done(evaluation.status());
+  Commit(stream, *std::move(evaluation), *std::move(facts), std::move(done));
 }
 
-absl::StatusOr<Ingest::Result> Ingest::Confirm(const std::string& host_id,
-                                               const v1::Heartbeat& heartbeat) {
-  Seen(host_id);
-  if (heartbeat.facts_digest().empty() && heartbeat.scan_ids().empty()) return Result::kAcknowledge;
-  auto state = store_.reports().GetStreamState(host_id);
-  if (!state.ok()) return state.status();
-  if (state->facts_digest != heartbeat.facts_digest()) return Result::kResync;
-  if (heartbeat.scan_ids().empty()) return Result::kAcknowledge;
-  const std::vector<std::string> scan_ids(heartbeat.scan_ids().begin(), heartbeat.scan_ids().end());
-  if (auto status = store_.reports().Confirm(host_id, scan_ids, clock_.Now()); !status.ok()) {
+absl::StatusOr<Ingest::Facts> Ingest::BaseFacts(const HostStream& stream) {
+  Facts facts = cache_.Take(stream.host_id, stream.epoch, stream.state.facts_digest);
+  if (facts != nullptr) return facts;
+  auto stored = parts_.store.reports().GetFacts(stream.host_id);
+  if (!stored.ok()) return stored.status();
+  if (stored->digest != stream.state.facts_digest) {
+    return absl::AbortedError("another session took over");
+  }
+  facts = std::make_unique<CachedFacts>();
+  facts->facts.Swap(&stored->facts);
+  if (stream.protocol >= kTreeProtocol) {
+    facts->tree = support::FactsDigestTree(facts->facts);
+    facts->has_tree = true;
+  }
+  facts->Measure();
+  return facts;
+}
+
+absl::StatusOr<Ingest::Facts> Ingest::Apply(const HostStream& stream, v1::FactsDelta& delta) {
+  if (auto status = CheckObjectCounts(delta.changed(), max_objects_); !status.ok()) {
+    ++parts_.stats.over_objects;
     return status;
   }
-  scans_.Answered(scan_ids);
-  return Result::kAcknowledge;
+  Facts facts;
+  if (delta.base_digest().empty()) {
+    if (delta.removals_size() != 0) {
+      return absl::InvalidArgumentError("a full snapshot with removals");
+    }
+    facts = std::make_unique<CachedFacts>();
+    facts->facts.Swap(delta.mutable_changed());
+    // Before sorting: version 1 digests what was sent, as it was sent.
+    if (stream.protocol >= kTreeProtocol) SortKeyedSections(facts->facts);
+    facts->Measure();
+  } else {
+    auto base = BaseFacts(stream);
+    if (!base.ok()) return base.status();
+    facts = *std::move(base);
+    if (auto status = support::ApplyDelta(delta, facts->facts); !status.ok()) return status;
+    ForgetFingerprints(delta, facts->fingerprints);
+    if (auto status = CheckObjectCounts(facts->facts, max_objects_); !status.ok()) {
+      ++parts_.stats.over_objects;
+      return status;
+    }
+    facts->bytes += static_cast<int64_t>(delta.ByteSizeLong()) * kDecodedFactor;
+  }
+  facts->epoch = stream.epoch;
+  *facts->facts.mutable_observed_time() = delta.observed_time();
+  return facts;
 }
 
-void Ingest::Seen(const std::string& host_id) {
-  absl::MutexLock lock(&mutex_);
-  seen_[host_id] = clock_.Now();
+absl::StatusOr<store::Evaluation> Ingest::Evaluate(const HostStream& stream,
+                                                   const v1::FactsDelta& delta, bool is_snapshot,
+                                                   CachedFacts& facts) {
+  store::Evaluation evaluation;
+  evaluation.host_id = stream.host_id;
+  evaluation.session_epoch = stream.epoch;
+  evaluation.sequence = delta.sequence();
+  evaluation.facts_digest = facts.digest;
+  evaluation.recorded = parts_.clock.Now();
+  evaluation.observed = ObservedTime(delta.observed_time(), evaluation.recorded);
+  evaluation.is_full = is_snapshot || !MayStoreDelta(stream.state, evaluation.recorded);
+  // Deltas since then were only added up.
+  if (evaluation.is_full && !is_snapshot) facts.Measure();
+  auto content = evaluation.is_full ? store::Compress(facts.facts) : store::Compress(delta);
+  if (!content.ok()) return content.status();
+  evaluation.content = *std::move(content);
+  const v1::EngineFacts& engine = facts.facts.engine();
+  evaluation.engine_version = CleanText(engine.version(), kMaximumVersionBytes);
+  evaluation.operating_system = CleanText(!facts.facts.machine().os_pretty_name().empty()
+                                              ? facts.facts.machine().os_pretty_name()
+                                              : engine.operating_system(),
+                                          kMaximumVersionBytes);
+  evaluation.container_count = facts.facts.containers().containers_size();
+  evaluation.judgements = reevaluate::JudgeHost(facts.facts, baselines_, evaluation.observed,
+                                                stream.host_id, facts.digest, &facts.fingerprints);
+  if (delta.has_gap()) evaluation.gap = delta.gap();
+  evaluation.scan_ids.assign(delta.scan_ids().begin(), delta.scan_ids().end());
+  return evaluation;
 }
 
-void Ingest::Flush() {
-  std::map<std::string, absl::Time> seen;
+void Ingest::Commit(HostStream& stream, store::Evaluation evaluation, Facts facts, Done done) {
+  store::StreamState after;
+  after.sequence = evaluation.sequence;
+  after.facts_digest = evaluation.facts_digest;
+  after.chain = evaluation.is_full ? 0 : stream.state.chain + 1;
+  after.full_recorded = evaluation.is_full ? evaluation.recorded : stream.state.full_recorded;
+  std::vector<std::string> scan_ids = evaluation.scan_ids;
+  // The committer keeps functions that can be copied.
+  const auto kept = std::make_shared<Facts>(std::move(facts));
+  committer_.Add({std::move(evaluation),
+                  [this, &stream, after = std::move(after), kept, scan_ids = std::move(scan_ids),
+                   done = std::move(done)](const absl::Status& status) {
+                    // The store wants a full snapshot where this session knew of none.
+                    if (absl::IsFailedPrecondition(status)) return done(Result::kResync);
+                    if (!status.ok()) return done(status);
+                    stream.state = after;
+                    cache_.Put(stream.host_id, std::move(*kept));
+                    TellScans(scan_ids);
+                    done(Result::kAcknowledge);
+                  }});
+}
+
+absl::Status Ingest::Confirm(const HostStream& stream,
+                             const google::protobuf::RepeatedPtrField<std::string>& scan_ids) {
+  if (scan_ids.empty()) return absl::OkStatus();
+  if (auto status = CheckScanIds(scan_ids); !status.ok()) return status;
+  const std::vector<std::string> ids(scan_ids.begin(), scan_ids.end());
+  if (auto status = parts_.store.reports().Confirm(stream.host_id, ids, parts_.clock.Now());
+      !status.ok()) {
+    return status;
+  }
+  parts_.scans.Answered(ids);
+  return absl::OkStatus();
+}
+
+void Ingest::TellScans(const std::vector<std::string>& scan_ids) {
+  if (scan_ids.empty()) return;
   {
     absl::MutexLock lock(&mutex_);
-    seen.insert(seen_.begin(), seen_.end());
-    seen_.clear();
+    answered_.insert(answered_.end(), scan_ids.begin(), scan_ids.end());
+    if (std::exchange(telling_, true)) return;
   }
-  if (seen.empty()) return;
-  if (auto status = store_.hosts().Touch(seen); !status.ok()) {
-    spdlog::warn("last-seen times not stored hosts={} error=\"{}\"", seen.size(),
-                 status.ToString());
-  }
+  parts_.workers.Add([this] {
+    while (true) {
+      std::vector<std::string> ids;
+      {
+        absl::MutexLock lock(&mutex_);
+        ids.swap(answered_);
+        if (ids.empty()) {
+          telling_ = false;
+          return;
+        }
+      }
+      std::sort(ids.begin(), ids.end());
+      ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+      parts_.scans.Answered(ids);
+    }
+  });
 }
 
 }  // namespace plimsoll::gateway

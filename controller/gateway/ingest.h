@@ -1,59 +1,108 @@
-// What happens to facts that arrive: checked, judged, stored.
+// What happens to facts that arrive: checked, applied, judged, committed.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "controller/gateway/committer.h"
+#include "controller/gateway/facts_cache.h"
+#include "controller/gateway/gateway_options.h"
+#include "controller/gateway/gateway_stats.h"
 #include "controller/scans/scan_board.h"
 #include "controller/store/store.h"
 #include "plimsoll/v1/baseline.pb.h"
 #include "plimsoll/v1/collector_gateway.pb.h"
 #include "plimsoll/v1/plan.pb.h"
 #include "proto/support/clock.h"
+#include "proto/support/worker_pool.h"
 
 namespace plimsoll::gateway {
 
-// Thread-safe. Borrows its arguments.
+// One host's stream under one lease, as a session knows it without asking the database.
+struct HostStream {
+  std::string host_id;
+  // Lease of HostStore::BeginSession.
+  int64_t epoch = 0;
+  // Of Welcome: decides how facts are digested.
+  uint32_t protocol = 1;
+  store::StreamState state;
+};
+
+// What an Ingest works with. Borrows; all outlives it.
+struct IngestParts {
+  store::Store& store;
+  scans::ScanBoard& scans;
+  const support::Clock& clock;
+  support::WorkerPool& workers;
+  GatewayStats& stats;
+  // Hosts whose new facts and verdicts were just committed here. May be empty. Called by threads
+  // that commit; must not block for long.
+  Committer::OnCommitted on_committed;
+};
+
+// Thread-safe for different streams; one stream has one call at a time.
 class Ingest {
  public:
-  Ingest(store::Store& store, scans::ScanBoard& scans, const support::Clock& clock,
-         std::vector<v1::Baseline> baselines, absl::Duration interval);
-
   enum class Result {
     // Committed, or a repetition of what is committed.
     kAcknowledge,
     // Does not fit what is stored: the collector must send everything.
     kResync,
   };
+  using Done = std::function<void(absl::StatusOr<Result>)>;
 
-  // Applies one delta of `host_id`. Blocks until it is committed. Errors: INVALID_ARGUMENT (breaks
-  // the protocol), and those of the store; nothing is stored then.
-  absl::StatusOr<Result> Accept(const std::string& host_id, const v1::FactsDelta& delta);
+  Ingest(IngestParts parts, std::vector<v1::Baseline> baselines, absl::Duration interval,
+         const GatewayOptions& options);
+  ~Ingest();
 
-  // A heartbeat: nothing changed. kResync when the digest is not the stored one.
-  absl::StatusOr<Result> Confirm(const std::string& host_id, const v1::Heartbeat& heartbeat);
+  // Applies one delta, whose content is taken. `done` is called once, by this thread or by one that
+  // commits, must not block, and `stream` stays as it is until then. Afterwards `stream.state` is
+  // what is committed. Errors: INVALID_ARGUMENT (breaks the protocol), RESOURCE_EXHAUSTED (too many
+  // objects), ABORTED (another session has the lease), UNAVAILABLE (the controller stops), and
+  // those of the store; nothing is stored then, or, on UNAVAILABLE, the same delta may be sent
+  // again.
+  void Accept(HostStream& stream, v1::FactsDelta& delta, Done done);
 
-  // The host was heard of; written in batches by Flush.
-  void Seen(const std::string& host_id) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Writes what Seen collected. Called about once a second.
-  void Flush() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Answers scans with what is stored. Blocks. Errors: INVALID_ARGUMENT, and those of the store.
+  absl::Status Confirm(const HostStream& stream,
+                       const google::protobuf::RepeatedPtrField<std::string>& scan_ids);
+
+  // The stream's session is over: forgets its facts.
+  void Forget(const HostStream& stream) { cache_.Drop(stream.host_id, stream.epoch); }
+
+  // Commits what is under way, for at most `patience`, and gives up the rest. Later calls of Accept
+  // get UNAVAILABLE.
+  void Stop(absl::Duration patience) { committer_.Stop(patience); }
 
   // The plan of all active baselines, with its digest.
   const v1::CollectionPlan& plan() const { return plan_; }
 
  private:
-  store::Store& store_;
-  scans::ScanBoard& scans_;
-  const support::Clock& clock_;
+  using Facts = std::unique_ptr<CachedFacts>;
+  absl::StatusOr<Facts> BaseFacts(const HostStream& stream);
+  absl::StatusOr<Facts> Apply(const HostStream& stream, v1::FactsDelta& delta);
+  absl::StatusOr<store::Evaluation> Evaluate(const HostStream& stream, const v1::FactsDelta& delta,
+                                             bool is_snapshot, CachedFacts& facts);
+  void Commit(HostStream& stream, store::Evaluation evaluation, Facts facts, Done done);
+  // Tells the board, which asks the database, on a worker; what comes in meanwhile is told at once
+  // afterwards.
+  void TellScans(const std::vector<std::string>& scan_ids) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const IngestParts parts_;
   const std::vector<v1::Baseline> baselines_;
   const v1::CollectionPlan plan_;
+  const int32_t max_objects_;
+  FactsCache cache_;
   absl::Mutex mutex_;
-  absl::flat_hash_map<std::string, absl::Time> seen_ ABSL_GUARDED_BY(mutex_);
+  bool telling_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::string> answered_ ABSL_GUARDED_BY(mutex_);
+  // Last: its threads use the rest.
+  Committer committer_;
 };
 
 }  // namespace plimsoll::gateway

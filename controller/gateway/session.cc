@@ -1,47 +1,78 @@
+// The stream: reading, writing, ending. What messages mean is in session_messages.cc.
 #include "controller/gateway/session.h"
 
 #include <google/protobuf/util/time_util.h>
+#include <grpcpp/support/proto_buffer_writer.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
+#include "absl/random/random.h"
 #include "proto/support/grpc_status.h"
-#include "proto/support/logging.h"
-#include "proto/support/version.h"
 
 namespace plimsoll::gateway {
 namespace {
 
-using google::protobuf::util::TimeUtil;
-
 // A collector that does not read its answers may hold at most this many.
 constexpr size_t kMaximumOutgoing = 256;
-constexpr uint32_t kOldestProtocol = 1;
+// Heartbeat intervals without a word after which a session is over.
+constexpr int kSilentIntervals = 3;
+constexpr absl::Duration kLongestPause = absl::Seconds(60);
+// A Hello is read before there is a session to hold it against.
+constexpr int64_t kMaximumHelloBytes = int64_t{64} << 10;
 
-absl::Duration ClockSkew(const v1::Hello& hello, absl::Time now) {
-  if (!hello.has_host_time()) return absl::ZeroDuration();
-  return absl::FromUnixMicros(TimeUtil::TimestampToMicroseconds(hello.host_time())) - now;
+grpc::ByteBuffer Encode(const v1::ToCollector& message) {
+  grpc::Slice slice(message.ByteSizeLong());
+  message.SerializeWithCachedSizesToArray(const_cast<uint8_t*>(slice.begin()));
+  return grpc::ByteBuffer(&slice, 1);
 }
+
+v1::ToCollector MakeSlowDown(absl::Duration pause, const std::string& reason) {
+  v1::ToCollector message;
+  *message.mutable_slow_down()->mutable_pause() =
+      google::protobuf::util::TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(pause));
+  message.mutable_slow_down()->set_reason(reason);
+  return message;
+}
+
+// Collectors that pause together must not come back together.
+absl::Duration Jittered(absl::Duration pause) {
+  thread_local absl::InsecureBitGen random;
+  return std::min(pause * absl::Uniform(random, 1.0, 2.0), kLongestPause);
+}
+
+// Whether the peer is to get what was written to it before the stream ends.
+bool Gently(const absl::Status& end) { return absl::IsUnavailable(end); }
 
 }  // namespace
 
-Session::Session(GatewayParts& parts, PeerIdentity peer, std::string address)
-    : parts_(parts), peer_(std::move(peer)), address_(std::move(address)) {}
+Session::Session(SessionContext& shared, grpc::CallbackServerContext* context, PeerIdentity peer)
+    : shared_(shared),
+      parts_(shared.parts),
+      context_(context),
+      peer_(std::move(peer)),
+      last_heard_(absl::ToUnixNanos(parts_.clock.Now())),
+      delta_pace_(parts_.options.max_deltas_per_minute),
+      heartbeat_pace_(parts_.options.max_heartbeats_per_minute) {
+  stream_.host_id = peer_.host_id;
+}
 
-Session* Session::Start(GatewayParts& parts, absl::StatusOr<PeerIdentity> peer,
-                        std::string address) {
+Session* Session::Start(SessionContext& shared, grpc::CallbackServerContext* context,
+                        absl::StatusOr<PeerIdentity> peer) {
   const absl::Status refused = peer.status();
   std::shared_ptr<Session> session(
-      new Session(parts, peer.ok() ? *std::move(peer) : PeerIdentity{}, std::move(address)));
+      new Session(shared, context, peer.ok() ? *std::move(peer) : PeerIdentity{}));
   session->self_ = session;
   if (!refused.ok()) {
-    spdlog::warn("session refused peer={} reason=\"{}\"", session->address_, refused.ToString());
+    ++shared.parts.stats.sessions_refused;
+    session->Complain(refused);
     session->End(refused);
-  } else {
-    session->ReadNext();
+    return session.get();
   }
+  session->id_ = shared.parts.sessions.Open(session->peer_.host_id, session);
+  absl::MutexLock lock(&session->mutex_);
+  session->ReadNext();
   return session.get();
 }
 
@@ -50,196 +81,190 @@ void Session::OnReadDone(bool ok) {
     End(absl::OkStatus());
     return;
   }
+  const absl::Time now = parts_.clock.Now();
+  const auto length = static_cast<int64_t>(incoming_.Length());
   {
     absl::MutexLock lock(&mutex_);
     // A message that came in while the stream was being finished.
     if (ended_) return;
     handling_ = true;
+    handling_since_ = now;
   }
-  parts_.workers.Add([self = self_] { self->Handle(); });
+  last_heard_ = absl::ToUnixNanos(now);
+  ++parts_.stats.messages;
+  parts_.stats.message_bytes += length;
+  const int64_t most = welcomed_ ? parts_.options.max_message_bytes : kMaximumHelloBytes;
+  if (length > most) {
+    ++parts_.stats.over_message_bytes;
+    Complete(absl::ResourceExhaustedError("a message larger than Welcome.limits allow"));
+  } else if (!welcomed_) {
+    shared_.session_lane.Add([self = self_] { self->Decode(); });
+  } else if (!HandledInPlace(length)) {
+    AwaitRoom(length);
+  }
+}
+
+void Session::AwaitRoom(int64_t length) {
+  room_ = length * kDecodedFactor;
+  const auto go_on = [self = self_] { self->parts_.workers.Add([self] { self->Decode(); }); };
+  switch (shared_.budget.Acquire(room_, length, go_on)) {
+    case ByteBudget::Result::kGranted:
+      go_on();
+      return;
+    case ByteBudget::Result::kWaiting:
+      if (shared_.budget.waiting() > static_cast<size_t>(parts_.options.slow_down_waiters)) {
+        SlowDown(parts_.options.slow_down_pause, "many hosts have changes at this moment");
+      }
+      return;
+    case ByteBudget::Result::kRefused:
+      room_ = 0;
+      SlowDown(parts_.options.slow_down_pause, "the controller is overloaded");
+      Complete(absl::UnavailableError("the controller is overloaded; come again later"));
+      return;
+  }
 }
 
 void Session::OnWriteDone(bool ok) {
   absl::MutexLock lock(&mutex_);
   writing_ = false;
-  if (!ok) return;
-  outgoing_.pop_front();
-  WriteNext();
+  if (ok) {
+    outgoing_.pop_front();
+    WriteNext();
+  } else {
+    outgoing_.clear();
+  }
+  FinishIfOver();
 }
 
 void Session::OnDone() {
   std::shared_ptr<Session> self = std::move(self_);
-  if (session_id_ == 0) return;
-  parts_.scans.RemoveSession(peer_.host_id, session_id_);
-  if (!parts_.sessions.Remove(peer_.host_id, session_id_)) return;
-  spdlog::info("session ended host={} peer={}", peer_.host_id, address_);
-  parts_.workers.Add([self = std::move(self)] {
-    SessionRegistry& sessions = self->parts_.sessions;
-    absl::MutexLock lock(&sessions.StateLock(self->peer_.host_id));
-    if (sessions.Has(self->peer_.host_id)) return;
-    if (auto status =
-            self->parts_.store.hosts().EndSession(self->peer_.host_id, self->parts_.clock.Now());
-        !status.ok()) {
-      spdlog::warn("end of session not stored host={} error=\"{}\"", self->peer_.host_id,
-                   status.ToString());
-    }
-  });
-}
-
-void Session::Handle() {
-  const absl::Status status = HandleMessage(incoming_);
-  if (!status.ok()) {
-    spdlog::warn("session broken host={} peer={} error=\"{}\"", peer_.host_id, address_,
-                 status.ToString());
-    End(status);
-  }
-  ReadNext();
-}
-
-absl::Status Session::HandleMessage(const v1::FromCollector& message) {
-  if (message.has_hello() == welcomed_) {
-    return absl::InvalidArgumentError(welcomed_ ? "a second Hello"
-                                                : "the first message is not Hello");
-  }
-  parts_.ingest.Seen(peer_.host_id);
-  switch (message.kind_case()) {
-    case v1::FromCollector::kHello:
-      return HandleHello(message.hello());
-    case v1::FromCollector::kFactsDelta:
-      return Answer(parts_.ingest.Accept(peer_.host_id, message.facts_delta()),
-                    message.facts_delta().sequence());
-    case v1::FromCollector::kHeartbeat:
-      return Answer(parts_.ingest.Confirm(peer_.host_id, message.heartbeat()), 0);
-    case v1::FromCollector::kScanFailed:
-      parts_.scans.Failed(message.scan_failed().scan_id(), peer_.host_id,
-                          message.scan_failed().reason().substr(0, 512));
-      return absl::OkStatus();
-    case v1::FromCollector::kRenew: {
-      auto renewed = parts_.enrollment.Renew(peer_.host_id, peer_.serial, message.renew());
-      if (!renewed.ok()) return renewed.status();
-      v1::ToCollector answer;
-      *answer.mutable_renewed() = *std::move(renewed);
-      Send(std::move(answer));
-      return absl::OkStatus();
-    }
-    case v1::FromCollector::KIND_NOT_SET:
-      // A newer collector may know kinds that this controller does not.
-      return absl::OkStatus();
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Session::HandleHello(const v1::Hello& hello) {
-  if (hello.protocol_version() < kOldestProtocol) {
-    return absl::FailedPreconditionError(
-        "this collector is too old for the controller; upgrade it");
-  }
-  // First of all: a revocation from now on either finds this session or is seen below.
-  std::weak_ptr<Session> weak = self_;
-  session_id_ = parts_.sessions.Add(peer_.host_id, [weak](const absl::Status& why) {
-    if (auto session = weak.lock()) session->End(why);
-  });
-  if (auto status = parts_.store.enrollment().CheckCertificate(peer_.serial, peer_.host_id);
-      !status.ok()) {
-    return status;
-  }
-  const absl::Time now = parts_.clock.Now();
-  store::SessionStart start;
-  start.host_id = peer_.host_id;
-  start.hostname = hello.hostname().substr(0, 255);
-  start.collector_version = hello.collector_version().substr(0, 64);
-  start.engine_id = hello.engine_id().substr(0, 128);
-  start.boot_id = hello.boot_id().substr(0, 64);
-  start.labels.insert(hello.labels().begin(), hello.labels().end());
-  start.clock_skew = ClockSkew(hello, now);
-  start.time = now;
+  if (id_ == 0) return;
+  parts_.scans.RemoveSession(peer_.host_id, id_);
+  parts_.sessions.Close(peer_.host_id, id_);
+  if (stream_.epoch == 0) return;
+  ++parts_.stats.sessions_ended;
   {
-    absl::MutexLock lock(&parts_.sessions.StateLock(peer_.host_id));
-    if (auto status = parts_.store.hosts().BeginSession(start); !status.ok()) return status;
+    absl::MutexLock lock(&mutex_);
+    spdlog::info("session ended host={} reason=\"{}\"", peer_.host_id, end_status_.ToString());
   }
-  auto stream = parts_.store.reports().GetStreamState(peer_.host_id);
-  if (!stream.ok()) return stream.status();
-
-  v1::ToCollector message;
-  v1::Welcome& welcome = *message.mutable_welcome();
-  welcome.set_protocol_version(std::min(hello.protocol_version(), support::kProtocolVersion));
-  welcome.set_host_id(peer_.host_id);
-  *welcome.mutable_plan() = parts_.ingest.plan();
-  *welcome.mutable_limits() = parts_.limits;
-  welcome.set_resync(stream->facts_digest.empty() || stream->facts_digest != hello.facts_digest() ||
-                     stream->sequence != hello.last_acknowledged_sequence());
-  welcome.set_last_sequence(stream->sequence);
-  *welcome.mutable_heartbeat_interval() =
-      TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(parts_.heartbeat_interval));
-  *welcome.mutable_controller_time() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now));
-  welcomed_ = true;
-  Send(std::move(message));
-  spdlog::info("session began host={} hostname={} peer={} collector={} resync={}", peer_.host_id,
-               support::LogSafe(hello.hostname()), address_,
-               support::LogSafe(hello.collector_version()), welcome.resync());
-
-  parts_.scans.AddSession(peer_.host_id, session_id_, [weak](const store::PendingScan& scan) {
-    auto session = weak.lock();
-    if (!session) return;
-    v1::ToCollector ask;
-    ask.mutable_scan_request()->set_scan_id(scan.scan_id);
-    *ask.mutable_scan_request()->mutable_deadline() =
-        TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(scan.deadline));
-    session->Send(std::move(ask));
-  });
-  return absl::OkStatus();
+  parts_.ingest.Forget(stream_);
+  // A controller that stops ends all its sessions with one statement (ControllerStore::Leave).
+  if (parts_.sessions.IsDraining()) return;
+  shared_.session_lane.Add(
+      [&shared = shared_, end = SessionEnd{peer_.host_id, stream_.epoch, parts_.clock.Now()}] {
+        shared.Store(end);
+      });
 }
 
-absl::Status Session::Answer(absl::StatusOr<Ingest::Result> result, uint64_t sequence) {
-  if (!result.ok()) return result.status();
-  v1::ToCollector answer;
-  if (*result == Ingest::Result::kResync) {
-    answer.mutable_resync()->set_reason("the facts do not fit those stored here");
-  } else if (sequence != 0) {
-    answer.mutable_ack()->set_sequence(sequence);
-  } else {
-    return absl::OkStatus();
-  }
-  Send(std::move(answer));
-  return absl::OkStatus();
+void Session::End(const absl::Status& why) {
+  absl::MutexLock lock(&mutex_);
+  if (ended_) return;
+  ended_ = true;
+  end_status_ = why;
+  FinishIfOver();
 }
 
-void Session::Send(v1::ToCollector message) {
+void Session::Cut(const absl::Status& why) {
+  if (ended_) return;
+  ended_ = true;
+  end_status_ = why;
+  // Before gRPC may be told: the context is gone once it is done.
+  context_->TryCancel();
+  FinishIfOver();
+}
+
+void Session::Tick(absl::Time now) {
+  const GatewayOptions& options = parts_.options;
   {
     absl::MutexLock lock(&mutex_);
     if (ended_) return;
-    if (outgoing_.size() < kMaximumOutgoing) {
-      outgoing_.push_back(std::move(message));
-      WriteNext();
+    if (handling_) {
+      if (!welcomed_ || now - handling_since_ < options.slow_down_after || now < next_slow_down_) {
+        return;
+      }
+    } else if (held_) {
+      if (now < hold_until_) return;
+      held_ = false;
+      ReadNext();
+      return;
+    } else if (now - reading_since_ <= options.heartbeat_interval * kSilentIntervals) {
+      return;
+    } else {
+      ++parts_.stats.sessions_silent;
+      Cut(absl::DeadlineExceededError("not a word for three heartbeat intervals"));
       return;
     }
   }
-  End(absl::ResourceExhaustedError("the collector does not read its answers"));
+  SlowDown(options.slow_down_pause, "commits take long at this moment");
+}
+
+void Session::Complete(const absl::Status& status) {
+  if (room_ != 0) shared_.budget.Release(std::exchange(room_, 0));
+  if (!status.ok()) {
+    if (!welcomed_) ++parts_.stats.sessions_refused;
+    Complain(status);
+    End(status);
+  }
+  absl::MutexLock lock(&mutex_);
+  handling_ = false;
+  ReadNext();
+  FinishIfOver();
+}
+
+void Session::Hold(absl::Duration pause) {
+  absl::MutexLock lock(&mutex_);
+  held_ = true;
+  hold_until_ = parts_.clock.Now() + std::min(pause, kLongestPause);
+}
+
+void Session::Complain(const absl::Status& why) {
+  const int64_t held_back = shared_.log_gate.Pass(parts_.clock.Now());
+  if (held_back < 0) return;
+  spdlog::warn("session broken host={} peer={} error=\"{}\" like_this_held_back={}", peer_.host_id,
+               context_->peer(), why.ToString(), held_back);
+}
+
+void Session::Send(const v1::ToCollector& message) {
+  absl::MutexLock lock(&mutex_);
+  if (finished_ || (ended_ && !(handling_ && Gently(end_status_)))) return;
+  if (outgoing_.size() < kMaximumOutgoing) {
+    outgoing_.push_back(Encode(message));
+    WriteNext();
+    return;
+  }
+  ++parts_.stats.slow_readers;
+  Cut(absl::ResourceExhaustedError("the collector does not read its answers"));
+}
+
+void Session::SlowDown(absl::Duration pause, const std::string& reason) {
+  pause = Jittered(pause);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (parts_.clock.Now() < next_slow_down_) return;
+    next_slow_down_ = parts_.clock.Now() + pause;
+  }
+  ++parts_.stats.slow_downs;
+  Send(MakeSlowDown(pause, reason));
 }
 
 void Session::WriteNext() {
-  if (writing_ || ended_ || outgoing_.empty()) return;
+  if (writing_ || finished_ || outgoing_.empty()) return;
   writing_ = true;
   StartWrite(&outgoing_.front());
 }
 
 void Session::ReadNext() {
-  absl::MutexLock lock(&mutex_);
-  if (std::exchange(handling_, false) && ended_) {
-    Finish(support::ToGrpc(end_status_));
-    return;
-  }
-  if (ended_) return;
+  if (ended_ || held_) return;
+  reading_since_ = parts_.clock.Now();
   incoming_.Clear();
   StartRead(&incoming_);
 }
 
-void Session::End(const absl::Status& status) {
-  absl::MutexLock lock(&mutex_);
-  if (ended_) return;
-  ended_ = true;
-  end_status_ = status;
-  if (!handling_) Finish(support::ToGrpc(status));
+void Session::FinishIfOver() {
+  if (!ended_ || finished_ || handling_) return;
+  if (Gently(end_status_) && (writing_ || !outgoing_.empty())) return;
+  finished_ = true;
+  Finish(support::ToGrpc(end_status_));
 }
 
 }  // namespace plimsoll::gateway

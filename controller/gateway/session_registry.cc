@@ -1,71 +1,135 @@
 #include "controller/gateway/session_registry.h"
 
 #include <utility>
-#include <vector>
 
 namespace plimsoll::gateway {
+namespace {
 
-uint64_t SessionRegistry::Add(const std::string& host_id, End end) {
-  End displaced;
-  End refused;
+const char kStopping[] = "the controller is shutting down; connect again, to another if there is";
+
+void EndIf(const std::weak_ptr<OpenSession>& weak, const absl::Status& why) {
+  if (auto session = weak.lock()) session->End(why);
+}
+
+}  // namespace
+
+uint64_t SessionRegistry::Open(const std::string& host_id, std::weak_ptr<OpenSession> session) {
+  std::weak_ptr<OpenSession> displaced;
   uint64_t id = 0;
+  bool refused = false;
   {
     absl::MutexLock lock(&mutex_);
     id = next_id_++;
-    if (draining_) {
-      refused = std::move(end);
-    } else {
-      Entry& entry = sessions_[host_id];
-      displaced = std::exchange(entry.end, std::move(end));
-      entry.id = id;
-    }
+    refused = draining_;
+    if (!refused) displaced = std::exchange(hosts_[host_id].greeting, Stream{id, session}).session;
   }
-  if (displaced) displaced(absl::AbortedError("a newer session of this host took over"));
-  if (refused) refused(absl::UnavailableError("the controller is shutting down"));
+  EndIf(displaced, absl::AbortedError("a newer stream of this host was opened"));
+  if (refused) EndIf(session, absl::UnavailableError(kStopping));
   return id;
 }
 
-bool SessionRegistry::Remove(const std::string& host_id, uint64_t session_id) {
-  absl::MutexLock lock(&mutex_);
-  const auto it = sessions_.find(host_id);
-  if (it == sessions_.end() || it->second.id != session_id) return false;
-  sessions_.erase(it);
+bool SessionRegistry::Claim(const std::string& host_id, uint64_t id) {
+  std::weak_ptr<OpenSession> displaced;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = hosts_.find(host_id);
+    if (it == hosts_.end() || it->second.greeting.id != id || draining_) return false;
+    Host& host = it->second;
+    if (host.session.id == 0) ++sessions_;
+    displaced = std::exchange(host.session, std::exchange(host.greeting, Stream())).session;
+  }
+  EndIf(displaced, absl::AbortedError("another session took over"));
   return true;
 }
 
+bool SessionRegistry::Close(const std::string& host_id, uint64_t id) {
+  absl::MutexLock lock(&mutex_);
+  const auto it = hosts_.find(host_id);
+  if (it == hosts_.end()) return false;
+  Host& host = it->second;
+  const bool was_session = host.session.id == id;
+  if (was_session) {
+    host.session = Stream();
+    --sessions_;
+  } else if (host.greeting.id == id) {
+    host.greeting = Stream();
+  }
+  if (host.session.id == 0 && host.greeting.id == 0) hosts_.erase(it);
+  return was_session;
+}
+
 void SessionRegistry::EndHost(const std::string& host_id, const absl::Status& why) {
-  End end;
+  Host host;
   {
     absl::MutexLock lock(&mutex_);
-    const auto it = sessions_.find(host_id);
-    if (it == sessions_.end()) return;
-    end = it->second.end;
+    const auto it = hosts_.find(host_id);
+    if (it == hosts_.end()) return;
+    host = it->second;
   }
-  if (end) end(why);
+  EndIf(host.session.session, why);
+  EndIf(host.greeting.session, why);
 }
 
 void SessionRegistry::Drain() {
-  std::vector<End> ends;
   {
     absl::MutexLock lock(&mutex_);
     draining_ = true;
-    for (const auto& [host, entry] : sessions_) ends.push_back(entry.end);
   }
-  for (const End& end : ends) end(absl::UnavailableError("the controller is shutting down"));
+  for (const auto& session : All()) session->End(absl::UnavailableError(kStopping));
+}
+
+void SessionRegistry::Tick(absl::Time now) {
+  for (const auto& session : All()) session->Tick(now);
 }
 
 size_t SessionRegistry::Count() const {
   absl::MutexLock lock(&mutex_);
-  return sessions_.size();
+  return sessions_;
 }
 
-bool SessionRegistry::Has(const std::string& host_id) const {
+std::map<std::string, absl::Time> SessionRegistry::Heard(absl::Time since) const {
+  std::map<std::string, absl::Time> heard;
+  // Released after the lock: the last reference may be ours.
+  std::vector<std::shared_ptr<OpenSession>> held;
   absl::MutexLock lock(&mutex_);
-  return sessions_.contains(host_id);
+  held.reserve(sessions_);
+  for (const auto& [id, host] : hosts_) {
+    auto session = host.session.session.lock();
+    if (session == nullptr) continue;
+    if (const absl::Time time = session->LastHeard(); time > since) heard.emplace(id, time);
+    held.push_back(std::move(session));
+  }
+  return heard;
 }
 
-absl::Mutex& SessionRegistry::StateLock(const std::string& host_id) {
-  return state_locks_[std::hash<std::string>()(host_id) % state_locks_.size()];
+bool SessionRegistry::IsDraining() const {
+  absl::MutexLock lock(&mutex_);
+  return draining_;
+}
+
+size_t SessionRegistry::OpenCount() const {
+  absl::MutexLock lock(&mutex_);
+  size_t count = 0;
+  for (const auto& [id, host] : hosts_) {
+    count += (host.session.id != 0 ? 1 : 0) + (host.greeting.id != 0 ? 1 : 0);
+  }
+  return count;
+}
+
+absl::Mutex& SessionRegistry::LeaseLock(const std::string& host_id) {
+  return lease_locks_[std::hash<std::string>()(host_id) % lease_locks_.size()];
+}
+
+std::vector<std::shared_ptr<OpenSession>> SessionRegistry::All() const {
+  std::vector<std::shared_ptr<OpenSession>> all;
+  absl::MutexLock lock(&mutex_);
+  all.reserve(hosts_.size());
+  for (const auto& [id, host] : hosts_) {
+    for (const Stream* stream : {&host.session, &host.greeting}) {
+      if (auto session = stream->session.lock()) all.push_back(std::move(session));
+    }
+  }
+  return all;
 }
 
 }  // namespace plimsoll::gateway

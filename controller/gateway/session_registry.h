@@ -1,50 +1,85 @@
-// The sessions that are open on this controller, one a host.
+// The streams that are open on this controller, and which of them is its host's session.
 #pragma once
 
 #include <array>
-#include <functional>
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 
 namespace plimsoll::gateway {
 
-// Thread-safe. `end` functions are called without the lock held and must not block.
+// A stream as the registry sees it. Called without the registry's lock held, from any thread; must
+// not block.
+class OpenSession {
+ public:
+  virtual ~OpenSession() = default;
+  // Ends the stream once; later calls do nothing.
+  virtual void End(const absl::Status& why) = 0;
+  // About once a second.
+  virtual void Tick(absl::Time now) = 0;
+  // When the collector last said something; InfinitePast: not yet.
+  virtual absl::Time LastHeard() const = 0;
+};
+
+// A host has at most one session here and one stream that may become it. Thread-safe.
 class SessionRegistry {
  public:
-  using End = std::function<void(const absl::Status&)>;
+  // A stream of `host_id` was opened; ends an earlier one that has not become a session yet.
+  // Returns the stream's id, never 0. After Drain the stream is ended at once with UNAVAILABLE.
+  uint64_t Open(const std::string& host_id, std::weak_ptr<OpenSession> session)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // The stream is the host's session from now on; the one there was is ended with ABORTED. False:
+  // the stream was ended meanwhile.
+  bool Claim(const std::string& host_id, uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The stream is over. True when it was the host's session.
+  bool Close(const std::string& host_id, uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Registers a session and ends the one this host had with ABORTED. Returns the new session's id.
-  // After Drain, the new session is ended at once with UNAVAILABLE.
-  uint64_t Add(const std::string& host_id, End end) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Returns true when this was the host's session (and not one that a newer displaced).
-  bool Remove(const std::string& host_id, uint64_t session_id) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends the host's session, if there is one.
+  // Ends whatever the host has open.
   void EndHost(const std::string& host_id, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends all sessions with UNAVAILABLE, and every later one: the controller stops.
+  // Ends all streams with UNAVAILABLE, and every later one: the controller stops.
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
-  size_t Count() const ABSL_LOCKS_EXCLUDED(mutex_);
-  // True while the host has a session here.
-  bool Has(const std::string& host_id) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ticks all streams.
+  void Tick(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Held while the store is told that a session of this host began or ended: with Has asked under
-  // it, a session's end that is stored late cannot undo the beginning of the next. Some hosts share
+  // Hosts with sessions, and those of them heard of after `since`, with the time.
+  size_t Count() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::map<std::string, absl::Time> Heard(absl::Time since) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Drain was called.
+  bool IsDraining() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Streams, sessions or not.
+  size_t OpenCount() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Held from Claim until the lease is taken in the store, so that leases are taken in the order of
+  // claims: a session that was displaced cannot take the lease from its successor. Some hosts share
   // one lock.
-  absl::Mutex& StateLock(const std::string& host_id);
+  absl::Mutex& LeaseLock(const std::string& host_id);
 
  private:
-  struct Entry {
+  struct Stream {
+    // 0: none.
     uint64_t id = 0;
-    End end;
+    std::weak_ptr<OpenSession> session;
   };
+  struct Host {
+    Stream session;
+    Stream greeting;
+  };
+  std::vector<std::shared_ptr<OpenSession>> All() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   mutable absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
-  std::map<std::string, Entry> sessions_ ABSL_GUARDED_BY(mutex_);
-  std::array<absl::Mutex, 64> state_locks_;
+  size_t sessions_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<std::string, Host> hosts_ ABSL_GUARDED_BY(mutex_);
+  std::array<absl::Mutex, 64> lease_locks_;
 };
 
 }  // namespace plimsoll::gateway

@@ -60,9 +60,9 @@ void ScanWatch::Refresh() {
   auto scan = [this]() -> absl::StatusOr<v1::Scan> {
     auto principal = parts_.authenticator.Authenticate(authorization_);
     if (!principal.ok()) return principal.status();
-    v1::GetScanRequest request;
+    v1::WatchScanRequest request;
     request.set_id(scan_id_);
-    return parts_.scans.Get(*principal, request);
+    return parts_.scans.Observe(*principal, request);
   }();
   if (!scan.ok()) {
     End(Outcome(scan.status(), "WatchScan", peer_));
@@ -74,8 +74,12 @@ void ScanWatch::Refresh() {
     stale_ = true;
     return;
   }
-  writing_ = true;
   stale_ = false;
+  // The first state is told in any case; later ones when they differ.
+  std::string state = scan->SerializeAsString();
+  if (state == told_) return;
+  told_ = std::move(state);
+  writing_ = true;
   writing_scan_ = *std::move(scan);
   if (writing_scan_.state() == v1::Scan::RUNNING) {
     StartWrite(&writing_scan_);

@@ -60,6 +60,8 @@ class ScanWatch : public grpc::ServerWriteReactor<v1::Scan>,
 
   absl::Mutex mutex_;
   v1::Scan writing_scan_ ABSL_GUARDED_BY(mutex_);
+  // What was written last, serialised.
+  std::string told_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool stale_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;

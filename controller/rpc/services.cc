@@ -7,6 +7,7 @@
 #include "plimsoll/v1/finding_service.grpc.pb.h"
 #include "plimsoll/v1/host_service.grpc.pb.h"
 #include "plimsoll/v1/scan_service.grpc.pb.h"
+#include "plimsoll/v1/schedule_service.grpc.pb.h"
 #include "plimsoll/v1/summary_service.grpc.pb.h"
 
 namespace plimsoll::rpc {
@@ -30,6 +31,10 @@ class HostRpc final : public v1::HostService::CallbackService {
   PLIMSOLL_UNARY(GetHost, GetHostRequest, Host, parts_.hosts.Get(who, asked))
   PLIMSOLL_UNARY(GetHostReport, GetHostReportRequest, HostReport,
                  parts_.hosts.GetReport(who, asked))
+  PLIMSOLL_UNARY(RemoveHost, RemoveHostRequest, RemoveHostResponse, parts_.hosts.Remove(who, asked))
+  PLIMSOLL_UNARY(ReleaseHost, ReleaseHostRequest, Host, parts_.hosts.Release(who, asked))
+  PLIMSOLL_UNARY(ListTransitions, ListTransitionsRequest, ListTransitionsResponse,
+                 parts_.hosts.ListTransitions(who, asked))
 
  private:
   const ApiParts& parts_;
@@ -61,6 +66,13 @@ class SummaryRpc final : public v1::SummaryService::CallbackService {
  public:
   explicit SummaryRpc(const ApiParts& parts) : parts_(parts) {}
   PLIMSOLL_UNARY(GetSummary, GetSummaryRequest, Summary, parts_.summaries.Get(who, asked))
+  PLIMSOLL_UNARY(ListLabelSummaries, ListLabelSummariesRequest, ListLabelSummariesResponse,
+                 parts_.summaries.ListByLabel(who, asked))
+  PLIMSOLL_UNARY(ListWorstHosts, ListWorstHostsRequest, ListWorstHostsResponse,
+                 parts_.summaries.ListWorst(who, asked))
+  PLIMSOLL_UNARY(ListFailingConfigurations, ListFailingConfigurationsRequest,
+                 ListFailingConfigurationsResponse, parts_.summaries.ListConfigurations(who, asked))
+  PLIMSOLL_UNARY(GetTrend, GetTrendRequest, Trend, parts_.summaries.GetTrend(who, asked))
 
  private:
   const ApiParts& parts_;
@@ -71,6 +83,12 @@ class ScanRpc final : public v1::ScanService::CallbackService {
   explicit ScanRpc(const ApiParts& parts) : parts_(parts) {}
   PLIMSOLL_UNARY(CreateScan, CreateScanRequest, Scan, parts_.scans.Create(who, asked))
   PLIMSOLL_UNARY(GetScan, GetScanRequest, Scan, parts_.scans.Get(who, asked))
+  PLIMSOLL_UNARY(CancelScan, CancelScanRequest, Scan, parts_.scans.Cancel(who, asked))
+  PLIMSOLL_UNARY(ListScans, ListScansRequest, ListScansResponse, parts_.scans.List(who, asked))
+  PLIMSOLL_UNARY(ListScanHosts, ListScanHostsRequest, ListScanHostsResponse,
+                 parts_.scans.ListHosts(who, asked))
+  PLIMSOLL_UNARY(GetScanReport, GetScanReportRequest, HostReport,
+                 parts_.scans.GetReport(who, asked))
   grpc::ServerWriteReactor<v1::Scan>* WatchScan(CallbackServerContext* context,
                                                 const v1::WatchScanRequest* request) override {
     return ScanWatch::Start(parts_, watches_, context, *request);
@@ -80,6 +98,30 @@ class ScanRpc final : public v1::ScanService::CallbackService {
  private:
   const ApiParts& parts_;
   ScanWatches watches_;
+};
+
+class ScheduleRpc final : public v1::ScheduleService::CallbackService {
+ public:
+  explicit ScheduleRpc(const ApiParts& parts) : parts_(parts) {}
+  PLIMSOLL_UNARY(CreateSchedule, CreateScheduleRequest, Schedule,
+                 parts_.schedules.Create(who, asked))
+  PLIMSOLL_UNARY(GetSchedule, GetScheduleRequest, Schedule, parts_.schedules.Get(who, asked))
+  PLIMSOLL_UNARY(ListSchedules, ListSchedulesRequest, ListSchedulesResponse,
+                 parts_.schedules.List(who, asked))
+  PLIMSOLL_UNARY(UpdateSchedule, UpdateScheduleRequest, Schedule,
+                 parts_.schedules.Update(who, asked))
+  PLIMSOLL_UNARY(PauseSchedule, PauseScheduleRequest, Schedule, parts_.schedules.Pause(who, asked))
+  PLIMSOLL_UNARY(ResumeSchedule, ResumeScheduleRequest, Schedule,
+                 parts_.schedules.Resume(who, asked))
+  PLIMSOLL_UNARY(DeleteSchedule, DeleteScheduleRequest, DeleteScheduleResponse,
+                 parts_.schedules.Delete(who, asked))
+  PLIMSOLL_UNARY(ListScheduleRuns, ListScheduleRunsRequest, ListScheduleRunsResponse,
+                 parts_.schedules.ListRuns(who, asked))
+  PLIMSOLL_UNARY(PreviewSchedule, PreviewScheduleRequest, PreviewScheduleResponse,
+                 parts_.schedules.Preview(who, asked))
+
+ private:
+  const ApiParts& parts_;
 };
 
 class EnrollmentRpc final : public v1::EnrollmentService::CallbackService {
@@ -110,6 +152,7 @@ struct ApiServices::Services {
         findings(parts),
         summaries(parts),
         scans(parts),
+        schedules(parts),
         enrollment(parts) {}
   const ApiParts parts;
   HostRpc hosts;
@@ -117,6 +160,7 @@ struct ApiServices::Services {
   FindingRpc findings;
   SummaryRpc summaries;
   ScanRpc scans;
+  ScheduleRpc schedules;
   EnrollmentRpc enrollment;
 };
 
@@ -129,6 +173,7 @@ void ApiServices::Register(grpc::ServerBuilder& builder) {
   builder.RegisterService(&services_->findings);
   builder.RegisterService(&services_->summaries);
   builder.RegisterService(&services_->scans);
+  builder.RegisterService(&services_->schedules);
   builder.RegisterService(&services_->enrollment);
 }
 

@@ -7,6 +7,7 @@
 
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
+#include "controller/api/schedules.h"
 #include "proto/support/worker_pool.h"
 
 namespace plimsoll::rpc {
@@ -20,6 +21,7 @@ struct ApiParts {
   api::Findings& findings;
   api::Summaries& summaries;
   api::Scans& scans;
+  api::Schedules& schedules;
   api::EnrollmentTokens& enrollment;
 };
 

@@ -33,11 +33,17 @@ class ChangeFeed {
 
  private:
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Until stopped. Throws what libpqxx throws.
+  void Listen();
+  // False: stopped.
+  bool Pause() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::string url_;
   const Callbacks callbacks_;
   absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  // Wakes the thread while it waits for the server.
+  const int stop_fd_;
   std::thread thread_;
 };
 

@@ -36,9 +36,13 @@ class ControllerStore {
   // sessions.
   absl::Status LeaveOthers(const std::string& id);
 
-  // Drops history recorded before the month of `keep_from`. A host whose newest full snapshot lies
-  // there gets a new one first; facts, verdicts and scans that hold now are untouched. One
-  // controller at a time does it; the others return at once with nothing dropped.
+  // Drops history recorded before the month of `keep_from`: partitions, days of the fleet, and
+  // scans that ended before it. A host whose newest full snapshot lies there gets a new one first,
+  // recorded at the beginning of that month; facts, verdicts and scans that hold now are untouched.
+  // Facts of removed hosts are not carried on. One controller at a time does it, in short
+  // transactions that do not hold up ingestion; the others return at once with nothing dropped. An
+  // error leaves what was done: call again. UNAVAILABLE, beside the common ones: readers are in the
+  // way of a drop. The month of `now` is always kept.
   absl::StatusOr<Retained> Retain(absl::Time keep_from, absl::Time now);
 
  private:

@@ -23,6 +23,7 @@ struct CertificateRecord {
 };
 
 // Thread-safe; errors as in store.h. Tokens are known by the hash of their secret only.
+// Hosts that come or change are announced (change_feed.h) in the same transaction.
 class EnrollmentStore {
  public:
   explicit EnrollmentStore(ConnectionPool& pool) : pool_(pool) {}
@@ -39,13 +40,19 @@ class EnrollmentStore {
   // log only).
   absl::Status Enroll(const std::string& secret_hash, const std::string& hostname,
                       const CertificateRecord& certificate, absl::Time now);
-  // Renewal. NOT_FOUND: no such host; PERMISSION_DENIED: revoked.
+  // Renewal. NOT_FOUND: no such host; PERMISSION_DENIED: revoked or removed.
   absl::Status RecordCertificate(const CertificateRecord& certificate);
 
-  // Revokes the host and every certificate of it. NOT_FOUND. Idempotent.
+  // Revokes the host and every certificate of it; its session is fenced off. NOT_FOUND. Idempotent.
   absl::Status RevokeHost(const std::string& host_id, const std::string& reason, absl::Time now);
-  // OK: known, not revoked, of this host. UNAUTHENTICATED otherwise, with the reason.
+  // OK: known, not revoked, of this host, which is neither revoked nor removed. UNAUTHENTICATED
+  // otherwise, with the reason.
   absl::Status CheckCertificate(const std::string& serial, const std::string& host_id);
+
+  // The controller's authority, by its PEM certificate: the first that comes is the database's.
+  // FAILED_PRECONDITION: the database has another, and no host would trust this one. `replace`
+  // makes this one the database's; hosts enrolled before must enrol again.
+  absl::Status JoinAuthority(const std::string& certificate_pem, absl::Time now, bool replace);
 
  private:
   ConnectionPool& pool_;

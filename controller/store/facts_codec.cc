@@ -9,8 +9,9 @@
 namespace plimsoll::store {
 namespace {
 
-// Facts of a host are about 100 KiB: level 12 packs them in a few milliseconds.
-constexpr int kLevel = 12;
+// Facts of 50 containers, 36 KiB: level 12 takes 1.4 ms for a seventh less than level 3 in a tenth
+// of the time, and packing is a good part of what taking a snapshot costs.
+constexpr int kLevel = 3;
 constexpr unsigned long long kMaximumBytes = 512ULL << 20;
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 namespace plimsoll::store {
 
 class ConnectionPool;
+struct ReportState;
 
 // A host judged under one baseline.
 struct Judgement {
@@ -106,7 +108,8 @@ struct TransitionPage {
 // (change_feed.h) in the same transaction.
 class ReportStore {
  public:
-  explicit ReportStore(ConnectionPool& pool) : pool_(pool) {}
+  explicit ReportStore(ConnectionPool& pool);
+  ~ReportStore();
 
   // Keeps documents that hosts are judged by, for ever. Call before the first Put under them.
   absl::Status PutBaselines(const std::vector<v1::Baseline>& baselines);
@@ -116,23 +119,34 @@ class ReportStore {
   // One transaction for all of `batch` (hosts that differ): facts, current statuses, transitions of
   // statuses that changed, answered scans, last seen. Returned in the order of `batch`, what became
   // of each: OK (committed, or its sequence is not above the stored one: nothing to do, but its
-  // scans are answered), NOT_FOUND (no such host), PERMISSION_DENIED (revoked, removed or
-  // quarantined), ABORTED (another session has the lease), INVALID_ARGUMENT (a digest that is not
-  // 32 bytes, a sequence of 2^63 or more), FAILED_PRECONDITION (a delta where StreamState asks for
-  // a full snapshot). An error as a whole: nothing is stored. Reports of baselines that an
-  // evaluation does not name go, without a transition.
+  // scans are answered), NOT_FOUND (no such host, or a baseline that was never put),
+  // PERMISSION_DENIED (revoked, removed or quarantined), ABORTED (another session has the lease),
+  // INVALID_ARGUMENT (a digest that is not 32 bytes, a sequence of 2^63 or more, verdicts that are
+  // not those of the baseline's rules in their order, a second evaluation of one host),
+  // FAILED_PRECONDITION (a delta where StreamState asks for a full snapshot), UNAVAILABLE (scans to
+  // answer with facts that are not judged again since an upgrade yet). An error as a whole: nothing
+  // is stored; INTERNAL may be one evaluation's fault, put them one by one then. Reports of
+  // baselines that an evaluation does not name go, without a transition.
   absl::StatusOr<std::vector<absl::Status>> PutBatch(const std::vector<const Evaluation*>& batch);
   // A batch of one.
   absl::Status Put(const Evaluation& evaluation);
   // Like PutBatch for facts that are stored: statuses and transitions only (Transition.BASELINE).
-  // False: the host has moved on, or is gone; nothing is changed.
-  absl::StatusOr<std::vector<bool>> PutReevaluations(const std::vector<Reevaluation>& batch);
+  // False: the host has moved on, or is gone; nothing is changed. `recorded` is the time of the
+  // transitions.
+  absl::StatusOr<std::vector<bool>> PutReevaluations(const std::vector<Reevaluation>& batch,
+                                                     absl::Time recorded);
   // Ids, ascending and after `after_id`, of at most `limit` hosts with facts that are not judged
-  // under exactly the documents with these digests.
+  // under exactly the documents with these digests by this version of the evaluator. Removed hosts
+  // are left out.
   absl::StatusOr<std::vector<std::string>> ListOutdated(const std::vector<std::string>& digests,
+                                                        const std::string& evaluator,
                                                         const std::string& after_id, int limit);
+  // How many there are of them after `after_id`.
+  absl::StatusOr<int64_t> CountOutdated(const std::vector<std::string>& digests,
+                                        const std::string& evaluator, const std::string& after_id);
 
-  // For a host whose facts did not change: answers the scans with the stored facts.
+  // For a host whose facts did not change: answers the scans with the stored facts. NOT_FOUND: no
+  // such host; with scans: FAILED_PRECONDITION (it has no facts), UNAVAILABLE as for PutBatch.
   absl::Status Confirm(const std::string& host_id, const std::vector<std::string>& scan_ids,
                        absl::Time time);
   absl::StatusOr<StreamState> GetStreamState(const std::string& host_id);
@@ -150,6 +164,8 @@ class ReportStore {
 
  private:
   ConnectionPool& pool_;
+  // What is remembered of the database between calls.
+  const std::unique_ptr<ReportState> state_;
 };
 
 }  // namespace plimsoll::store

@@ -13,6 +13,7 @@
 #include "controller/store/host_store.h"
 #include "controller/store/report_store.h"
 #include "controller/store/scan_store.h"
+#include "controller/store/schedule_store.h"
 #include "controller/store/token_store.h"
 
 namespace plimsoll::store {
@@ -38,6 +39,8 @@ class Store {
 
   // A round trip. For health checks.
   absl::Status Ping();
+  // Every connection is in use: work that can wait should.
+  bool Busy();
 
   HostStore& hosts();
   FleetStore& fleet();
@@ -45,6 +48,7 @@ class Store {
   ReportStore& reports();
   EnrollmentStore& enrollment();
   ScanStore& scans();
+  ScheduleStore& schedules();
   TokenStore& tokens();
 
  private:
@@ -56,6 +60,7 @@ class Store {
   ReportStore reports_;
   EnrollmentStore enrollment_;
   ScanStore scans_;
+  ScheduleStore schedules_;
   TokenStore tokens_;
 };
 

@@ -20,7 +20,8 @@ std::string Sha256Hex(absl::string_view bytes);
 // `facts`.
 void ClearVolatile(plimsoll::v1::HostFacts& facts);
 
-// The same for a part of the facts: the two volatile fields of every SourceOutcome in `message`.
+// The same for a part of the facts: the two volatile fields of every SourceOutcome in `message`,
+// which is of a type that HostFacts is made of.
 void ClearVolatileOutcomes(google::protobuf::Message& message);
 
 // Serialised so that equal messages give equal bytes.

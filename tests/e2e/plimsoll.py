@@ -86,22 +86,35 @@ class Controller:
     def json(self, *arguments):
         return json.loads(self.cli(*arguments, "-o", "json").stdout)
 
+    def sql(self, statement):
+        """Rows of `statement`, asked of the embedded database; one line a row, columns separated by "|"."""
+        postgres = self.data / "postgres"
+        named = postgres / "socket_dir"
+        folder = named.read_text().strip() if named.exists() else postgres / "run"
+        done = subprocess.run(["psql", "-X", "-At", "-h", folder, "-p", "5432", "-U", "plimsoll", "-d", "plimsoll", "-c", statement],
+                              capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise AssertionError(f"psql: {done.stderr}")
+        return done.stdout.splitlines()
+
     def token(self, *options):
         """A new enrolment token's file."""
         file = self.root / f"token-{len(list(self.root.glob('token-*')))}"
         self.cli("token", "create", "--out", file, *options)
         return file
 
-    def agent(self, engine, *options, token=None, state=None, authority=None):
-        """Starts a collector for `engine`; returns its process. Its log is in `process.log_file`."""
+    def agent(self, engine, *options, token=None, state=None, authority=None, prefix=()):
+        """Starts a collector for `engine`, behind the command words `prefix`; returns its process. Its log is in
+        `process.log_file`, its state in `process.state`."""
         state = state or self.root / f"state-{len(self.agents)}"
         log_file = self.root / f"collector-{len(self.agents)}.log"
         process = subprocess.Popen(
-            [BIN / "plimsoll-collector", "--controller", f"localhost:{self.collector_port}", "--ca",
+            [*prefix, BIN / "plimsoll-collector", "--controller", f"localhost:{self.collector_port}", "--ca",
              authority or self.data / "pki" / "ca.pem", "--enroll-token-file", token or self.token(), "--state-dir", state,
              "--docker-socket", engine.socket, *options],
             stdout=open(log_file, "wb"), stderr=subprocess.STDOUT)
         process.log_file = log_file
+        process.state = state
         self.agents.append(process)
         return process
 

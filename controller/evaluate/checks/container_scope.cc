@@ -19,8 +19,10 @@ constexpr size_t kUsualNameSize = 96;
 constexpr char kServiceName[] = "com.docker.swarm.service.name";
 constexpr char kTaskId[] = "com.docker.swarm.task.id";
 constexpr char kDigest[] = "sha256:";
-constexpr uint32_t kDefaultStates =
-    1u << Container::RUNNING | 1u << Container::PAUSED | 1u << Container::RESTARTING;
+// A created container is about to run, and its settings are final: its verdict must not wait until
+// it does.
+constexpr uint32_t kDefaultStates = 1u << Container::CREATED | 1u << Container::RUNNING |
+                                    1u << Container::PAUSED | 1u << Container::RESTARTING;
 
 struct StateName {
   absl::string_view name;

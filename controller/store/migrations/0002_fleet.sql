@@ -28,16 +28,20 @@ ALTER TABLE host
   -- Out of the fleet; its history stays.
   ADD COLUMN removed timestamptz,
   ADD COLUMN remove_reason text NOT NULL DEFAULT '',
-  -- Newest full snapshot: where reading the facts begins. NULL: none.
+  -- Newest full snapshot: where reading the facts begins, and how many deltas follow it. NULL: none.
   ADD COLUMN full_recorded timestamptz,
   ADD COLUMN full_sequence bigint,
+  ADD COLUMN chain integer NOT NULL DEFAULT 0,
   -- Transaction that last changed what lists show (not last_seen): what a controller has missed while it
   -- was not listening.
   ADD COLUMN changed xid8 NOT NULL DEFAULT pg_current_xact_id();
 CREATE UNIQUE INDEX host_ordinal ON host (ordinal);
+-- Nobody has a session while the schema changes.
+UPDATE host SET connected = false WHERE connected;
 
 -- Facts as they came: a full snapshot, or the delta on the row before. Chains of deltas are short and do
--- not cross a month, so that a partition can be dropped whole.
+-- not cross a month, so that a partition can be dropped whole. Rows are in the order of the stream, not of
+-- the clocks of several controllers.
 ALTER TABLE facts_snapshot
   -- True: content is v1.HostFacts. False: v1.FactsDelta. Both zstd.
   ADD COLUMN is_full boolean NOT NULL DEFAULT true,
@@ -51,21 +55,26 @@ UPDATE facts_snapshot s SET content = b.content FROM facts_blob b
   WHERE b.host_id = s.host_id AND b.digest = s.digest;
 DELETE FROM facts_snapshot WHERE content IS NULL;
 ALTER TABLE facts_snapshot ALTER COLUMN content SET NOT NULL;
-CREATE INDEX facts_snapshot_digest ON facts_snapshot (host_id, digest);
+ALTER TABLE facts_snapshot DROP CONSTRAINT facts_snapshot_pkey, ADD PRIMARY KEY (host_id, sequence, recorded);
 UPDATE host h SET full_recorded = s.recorded, full_sequence = s.sequence FROM (
   SELECT DISTINCT ON (host_id) host_id, recorded, sequence FROM facts_snapshot
-  ORDER BY host_id, recorded DESC, sequence DESC) s WHERE s.host_id = h.id;
+  ORDER BY host_id, sequence DESC, recorded DESC) s WHERE s.host_id = h.id;
 DROP TABLE facts_blob;
 
--- One byte a rule, in the order of the document `baseline_digest` names: v1.Verdict.Status. Empty: not
--- judged since the schema changed.
+-- Current statuses: a row is written when one of them changes, not when the facts do.
 ALTER TABLE host_report
   DROP COLUMN report,
+  DROP COLUMN observed,
+  DROP COLUMN recorded,
+  -- One byte a rule, in the order of the document `baseline_digest` names: v1.Verdict.Status. Empty: not
+  -- judged since the schema changed; the statuses until then are the newest transitions.
   ADD COLUMN statuses bytea NOT NULL DEFAULT '',
-  -- For each rule, microseconds since 1970 of the observation that led to the status.
-  ADD COLUMN since bigint[] NOT NULL DEFAULT '{}',
+  -- v1.StatusTimes: for each rule, the observation that led to the status.
+  ADD COLUMN since bytea NOT NULL DEFAULT '',
   -- v1.FailingContainers.
-  ADD COLUMN failing_containers bytea NOT NULL DEFAULT '';
+  ADD COLUMN failing_containers bytea NOT NULL DEFAULT '',
+  -- HostReport.evaluator_version.
+  ADD COLUMN evaluator text COLLATE "C" NOT NULL DEFAULT '';
 UPDATE host_report SET baseline_digest = '';
 DROP TABLE verdict;
 DROP TABLE finding;
@@ -74,6 +83,9 @@ DROP TABLE finding;
 ALTER TABLE transition
   ADD COLUMN cause smallint NOT NULL DEFAULT 0,
   ADD COLUMN gap_begin timestamptz;
+-- In the order that pages of one host's history have.
+ALTER TABLE transition DROP CONSTRAINT transition_pkey,
+  ADD PRIMARY KEY (host_id, recorded, sequence, baseline_id, rule_id);
 
 -- A day of the fleet under a baseline: v1.FleetDay, zstd.
 CREATE TABLE fleet_day (

@@ -18,12 +18,9 @@ constexpr char kSessionSettings[] =
     "SET client_min_messages = warning; SET timezone = 'UTC'; "
     "SET default_transaction_isolation = 'read committed'";
 
-struct Conninfo {
-  std::string text;
-  std::string secret;
-};
+}  // namespace
 
-// `url` with our defaults filled in. Its text never appears in a message: libpq quotes parts of it.
+// The text of `url` never appears in a message: libpq quotes parts of it.
 absl::StatusOr<Conninfo> ParseUrl(const std::string& url) {
   char* error = nullptr;
   PQconninfoOption* options = PQconninfoParse(url.c_str(), &error);
@@ -36,10 +33,10 @@ absl::StatusOr<Conninfo> ParseUrl(const std::string& url) {
         "the database URL is not a libpq connection string (postgresql://user@host/name or "
         "key=value ...)");
   }
-  std::map<std::string, std::string> values = {{"connect_timeout", "10"},
-                                               {"application_name", "plimsoll-controller"},
-                                               {"client_encoding", "UTF8"},
-                                               {"tcp_user_timeout", "30000"}};
+  std::map<std::string, std::string> values = {
+      {"connect_timeout", "10"},   {"application_name", "plimsoll-controller"},
+      {"client_encoding", "UTF8"}, {"tcp_user_timeout", "30000"},
+      {"keepalives_idle", "30"},   {"keepalives_interval", "10"}};
   for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
     if (option->val != nullptr) values[option->keyword] = option->val;
   }
@@ -51,8 +48,6 @@ absl::StatusOr<Conninfo> ParseUrl(const std::string& url) {
   conninfo.secret = values["password"];
   return conninfo;
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<ConnectionPool>> ConnectionPool::Open(const std::string& url,
                                                                      int size,
@@ -113,6 +108,11 @@ std::unique_ptr<Transaction> ConnectionPool::Begin(Lease& lease) {
   }
   lease.connection() = Connect();
   return std::make_unique<Transaction>(*lease.connection());
+}
+
+bool ConnectionPool::Busy() {
+  absl::MutexLock lock(&mutex_);
+  return idle_.empty() && count_ >= size_;
 }
 
 void ConnectionPool::Return(std::unique_ptr<pqxx::connection> connection) {

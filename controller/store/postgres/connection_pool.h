@@ -18,6 +18,15 @@
 
 namespace plimsoll::store {
 
+// `url` with our defaults filled in.
+struct Conninfo {
+  std::string text;
+  // Password inside `text`, to strike it out of messages; may be empty.
+  std::string secret;
+};
+// INVALID_ARGUMENT: `url` is not a libpq connection string; the message does not quote it.
+absl::StatusOr<Conninfo> ParseUrl(const std::string& url);
+
 // A statement with its name, under which a connection prepares it on first use. Names are unique in
 // the program.
 struct Statement {
@@ -47,6 +56,13 @@ class Transaction {
   // Runs SQL text of the program's own; several statements are allowed.
   pqxx::result ExecScript(const std::string& sql) { return work_.exec(sql); }
 
+  // Statements of this transaction look rows up by index even in tables that are small now. A
+  // prepared statement keeps the plan it began with: one made on an empty table would read all of
+  // it when it has a million rows.
+  void PlanByIndex() {
+    Exec({"plan_by_index", "SELECT set_config('enable_seqscan', 'off', true)"});
+  }
+
   void Commit() { work_.commit(); }
 
  private:
@@ -63,6 +79,9 @@ class ConnectionPool {
   // free connection.
   static absl::StatusOr<std::unique_ptr<ConnectionPool>> Open(
       const std::string& url, int size, absl::Duration patience = absl::Seconds(10));
+
+  // Every connection is in use.
+  bool Busy() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Runs `body(Transaction&)`, which returns a status or a StatusOr. Commits when that is OK, rolls
   // back otherwise. A connection that turns out dead before anything was done is replaced once.

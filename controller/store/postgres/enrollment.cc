@@ -1,10 +1,21 @@
 #include "absl/strings/str_cat.h"
 #include "controller/store/enrollment_store.h"
+#include "controller/store/postgres/announce.h"
 #include "controller/store/postgres/connection_pool.h"
 #include "controller/store/postgres/sql_values.h"
+#include "proto/support/digest.h"
 
 namespace plimsoll::store {
 namespace {
+
+constexpr Statement kAuthority = {"enrollment_authority", "SELECT fingerprint FROM authority"};
+constexpr Statement kDropAuthorities = {"enrollment_drop_authorities",
+                                        "DELETE FROM authority WHERE fingerprint <> $1"};
+// The first one stays.
+constexpr Statement kAddAuthority = {
+    "enrollment_add_authority",
+    "INSERT INTO authority (fingerprint, certificate, recorded)"
+    " SELECT $1, $2, $3::timestamptz WHERE NOT EXISTS (SELECT FROM authority)"};
 
 constexpr Statement kCreate = {
     "enrollment_create",
@@ -32,17 +43,20 @@ constexpr Statement kAddCertificate = {
     "enrollment_add_certificate",
     "INSERT INTO certificate (serial, host_id, not_before, not_after) VALUES ($1, $2, $3, $4)"};
 constexpr Statement kLockHost = {"enrollment_lock_host",
-                                 "SELECT revoked IS NOT NULL FROM host WHERE id = $1 FOR SHARE"};
+                                 "SELECT revoked IS NOT NULL, removed IS NOT NULL FROM host"
+                                 " WHERE id = $1 FOR SHARE"};
 constexpr Statement kRevokeHost = {
     "enrollment_revoke_host",
     "UPDATE host SET connected = false, revoked = coalesce(revoked, $2),"
-    " revoke_reason = CASE WHEN revoked IS NULL THEN $3 ELSE revoke_reason END WHERE id = $1"};
+    " revoke_reason = CASE WHEN revoked IS NULL THEN $3 ELSE revoke_reason END,"
+    " session_epoch = session_epoch + 1, changed = pg_current_xact_id() WHERE id = $1"};
 constexpr Statement kRevokeCertificates = {
     "enrollment_revoke_certificates",
     "UPDATE certificate SET revoked = $2 WHERE host_id = $1 AND revoked IS NULL"};
 constexpr Statement kCheck = {
     "enrollment_check",
-    "SELECT c.host_id, c.revoked IS NOT NULL, h.revoked IS NOT NULL FROM certificate c"
+    "SELECT c.host_id, c.revoked IS NOT NULL, h.revoked IS NOT NULL, h.removed IS NOT NULL"
+    " FROM certificate c"
     " JOIN host h ON h.id = c.host_id WHERE c.serial = $1"};
 
 v1::EnrollmentToken TokenOf(const pqxx::row& row) {
@@ -110,6 +124,7 @@ absl::Status EnrollmentStore::Enroll(const std::string& secret_hash, const std::
     }
     tx.Exec(kAddHost, certificate.host_id, Text(hostname, 255), Time(now));
     AddCertificate(tx, certificate);
+    AnnounceHosts(tx, {certificate.host_id});
     return absl::OkStatus();
   });
 }
@@ -118,8 +133,9 @@ absl::Status EnrollmentStore::RecordCertificate(const CertificateRecord& certifi
   return pool_.Transact("record a certificate", [&](Transaction& tx) -> absl::Status {
     const pqxx::result rows = tx.Exec(kLockHost, certificate.host_id);
     if (rows.empty()) return absl::NotFoundError(absl::StrCat("no host ", certificate.host_id));
-    if (rows[0][0].as<bool>()) {
-      return absl::PermissionDeniedError(absl::StrCat("host ", certificate.host_id, " is revoked"));
+    if (rows[0][0].as<bool>() || rows[0][1].as<bool>()) {
+      return absl::PermissionDeniedError(absl::StrCat(
+          "host ", certificate.host_id, rows[0][1].as<bool>() ? " is removed" : " is revoked"));
     }
     AddCertificate(tx, certificate);
     return absl::OkStatus();
@@ -133,6 +149,7 @@ absl::Status EnrollmentStore::RevokeHost(const std::string& host_id, const std::
       return absl::NotFoundError(absl::StrCat("no host \"", Text(host_id, 256), "\""));
     }
     tx.Exec(kRevokeCertificates, host_id, Time(now));
+    AnnounceHosts(tx, {host_id});
     return absl::OkStatus();
   });
 }
@@ -146,8 +163,25 @@ absl::Status EnrollmentStore::CheckCertificate(const std::string& serial,
       return absl::UnauthenticatedError("certificate belongs to another host");
     }
     if (rows[0][2].as<bool>()) return absl::UnauthenticatedError("host revoked");
+    if (rows[0][3].as<bool>()) return absl::UnauthenticatedError("host removed");
     if (rows[0][1].as<bool>()) return absl::UnauthenticatedError("certificate revoked");
     return absl::OkStatus();
+  });
+}
+
+absl::Status EnrollmentStore::JoinAuthority(const std::string& certificate_pem, absl::Time now,
+                                            bool replace) {
+  const std::string fingerprint = support::Sha256Hex(certificate_pem);
+  return pool_.Transact("join the certificate authority", [&](Transaction& tx) -> absl::Status {
+    tx.ExecScript("LOCK TABLE authority IN EXCLUSIVE MODE");
+    if (replace) tx.Exec(kDropAuthorities, fingerprint);
+    tx.Exec(kAddAuthority, fingerprint, Text(certificate_pem), Time(now));
+    if (tx.Exec(kAuthority)[0][0].as<std::string>() == fingerprint) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        "the hosts of this database trust another certificate authority than the one in this "
+        "controller's pki directory: copy pki/ca.pem and pki/ca.key from a backup or from another "
+        "controller on the database; or start once with --replace-authority and enrol every host "
+        "again");
   });
 }
 

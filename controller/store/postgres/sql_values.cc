@@ -81,6 +81,12 @@ std::string IntArray(const std::vector<int64_t>& values) {
   return absl::StrCat("{", absl::StrJoin(values, ","), "}");
 }
 
+void BytesColumn::Add(absl::string_view bytes) {
+  begins_.push_back(static_cast<int64_t>(all_.size()) + 1);
+  sizes_.push_back(static_cast<int64_t>(bytes.size()));
+  all_.append(bytes.data(), bytes.size());
+}
+
 std::string KeyArray(const std::map<std::string, std::string>& values) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : values) keys.push_back(key);

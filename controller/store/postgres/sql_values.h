@@ -26,6 +26,22 @@ std::string TextArray(const std::vector<std::string>& values);
 std::string BytesArray(const std::vector<std::string>& values);
 std::string IntArray(const std::vector<int64_t>& values);
 
+// A column of byte strings that may be long, as three parameters: `all` ($n::bytea), `begins` and
+// `sizes` ($m::integer[]); an element is substring($n FROM begin FOR size). Spares PostgreSQL
+// parsing what an array literal spells in hex.
+class BytesColumn {
+ public:
+  void Add(absl::string_view bytes);
+  pqxx::binarystring all() const { return pqxx::binarystring(all_); }
+  std::string begins() const { return IntArray(begins_); }
+  std::string sizes() const { return IntArray(sizes_); }
+
+ private:
+  std::string all_;
+  std::vector<int64_t> begins_;
+  std::vector<int64_t> sizes_;
+};
+
 // Keys and values of a map, for jsonb_object($n::text[], $m::text[]).
 std::string KeyArray(const std::map<std::string, std::string>& values);
 std::string ValueArray(const std::map<std::string, std::string>& values);

@@ -13,9 +13,12 @@ constexpr Statement kPing = {"ping", "SELECT 1"};
 Store::Store(std::unique_ptr<ConnectionPool> pool)
     : pool_(std::move(pool)),
       hosts_(*pool_),
+      fleet_(*pool_),
+      controllers_(*pool_),
       reports_(*pool_),
       enrollment_(*pool_),
       scans_(*pool_),
+      schedules_(*pool_),
       tokens_(*pool_) {}
 
 Store::~Store() = default;
@@ -34,10 +37,15 @@ absl::Status Store::Ping() {
   });
 }
 
+bool Store::Busy() { return pool_->Busy(); }
+
 HostStore& Store::hosts() { return hosts_; }
+FleetStore& Store::fleet() { return fleet_; }
+ControllerStore& Store::controllers() { return controllers_; }
 ReportStore& Store::reports() { return reports_; }
 EnrollmentStore& Store::enrollment() { return enrollment_; }
 ScanStore& Store::scans() { return scans_; }
+ScheduleStore& Store::schedules() { return schedules_; }
 TokenStore& Store::tokens() { return tokens_; }
 
 }  // namespace plimsoll::store

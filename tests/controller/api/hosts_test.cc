@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <set>
 
 #include "absl/strings/escaping.h"
@@ -31,7 +32,7 @@ TEST_F(HostsTest, PagesOfAnySizeHoldEachHostOnce) {
   // Two hosts have one name: the page breaks between them too.
   const std::vector<std::string> names = {"a", "b", "b", "c", "d", "e", "f"};
   for (size_t i = 0; i < names.size(); ++i) {
-    ASSERT_TRUE(store::AddHost(*parts_.store, absl::StrCat("h-", i), names[i]).ok());
+    ASSERT_TRUE(parts_.AddHost(absl::StrCat("h-", i), names[i]).ok());
   }
   for (int size = 1; size <= 8; ++size) {
     v1::ListHostsRequest request;
@@ -45,9 +46,9 @@ TEST_F(HostsTest, PagesOfAnySizeHoldEachHostOnce) {
 }
 
 TEST_F(HostsTest, FiltersByLabelsAndName) {
-  ASSERT_TRUE(store::AddHost(*parts_.store, "h-1", "web-1", {{"env", "prod"}, {"dc", "x"}}).ok());
-  ASSERT_TRUE(store::AddHost(*parts_.store, "h-2", "web-2", {{"env", "test"}}).ok());
-  ASSERT_TRUE(store::AddHost(*parts_.store, "h-3", "db-1%", {{"env", "prod"}}).ok());
+  ASSERT_TRUE(parts_.AddHost("h-1", "web-1", {{"env", "prod"}, {"dc", "x"}}).ok());
+  ASSERT_TRUE(parts_.AddHost("h-2", "web-2", {{"env", "test"}}).ok());
+  ASSERT_TRUE(parts_.AddHost("h-3", "db-1%", {{"env", "prod"}}).ok());
   const struct {
     std::map<std::string, std::string> labels;
     std::string name;
@@ -89,8 +90,8 @@ TEST_F(HostsTest, RefusesBadPages) {
 
 TEST_F(HostsTest, GetsByIdAndByUniqueName) {
   ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1", {{"env", "prod"}}).ok());
-  ASSERT_TRUE(store::AddHost(*parts_.store, "h-2", "twin").ok());
-  ASSERT_TRUE(store::AddHost(*parts_.store, "h-3", "twin").ok());
+  ASSERT_TRUE(parts_.AddHost("h-2", "twin").ok());
+  ASSERT_TRUE(parts_.AddHost("h-3", "twin").ok());
   const struct {
     std::string host;
     absl::StatusCode code;
@@ -119,7 +120,7 @@ TEST_F(HostsTest, GetsByIdAndByUniqueName) {
 
 TEST_F(HostsTest, ReportsOfKnownHostsAndBaselines) {
   ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
-  ASSERT_TRUE(store::AddHost(*parts_.store, "h-2", "new").ok());
+  ASSERT_TRUE(parts_.AddHost("h-2", "new").ok());
   const struct {
     const char* host;
     const char* baseline;
@@ -139,6 +140,167 @@ TEST_F(HostsTest, ReportsOfKnownHostsAndBaselines) {
       EXPECT_EQ(report->verdicts_size(), 4);
     }
   }
+}
+
+TEST_F(HostsTest, ListsShowWhatIsKnownOfAHost) {
+  ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1", {{"env", "prod"}}).ok());
+  const auto listed = parts_.hosts.List(Viewer(), {});
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  v1::GetHostRequest request;
+  request.set_host("h-1");
+  const auto host = parts_.hosts.Get(Viewer(), request);
+  ASSERT_TRUE(host.ok()) << host.status();
+  ASSERT_EQ(listed->hosts_size(), 1);
+  // Maps have no order of their own.
+  EXPECT_EQ(listed->hosts(0).DebugString(), host->DebugString());
+  EXPECT_EQ(listed->hosts(0).container_count(), 3);
+  EXPECT_EQ(listed->hosts(0).counts().at("base").fail(), 2);
+}
+
+TEST_F(HostsTest, FiltersBySelectorStateAndAge) {
+  ASSERT_TRUE(parts_.AddHost("h-1", "web-1", {{"env", "prod"}}).ok());
+  ASSERT_TRUE(parts_.AddHost("h-2", "web-2", {{"env", "test"}}).ok());
+  ASSERT_TRUE(parts_.store->enrollment().RevokeHost("h-2", "stolen", store::At(50)).ok());
+  ASSERT_TRUE(parts_.Show("h-2").ok());
+  parts_.clock.Advance(absl::Hours(1));
+  parts_.index.Tick();
+  ASSERT_TRUE(parts_.Show("h-1").ok());
+  ASSERT_TRUE(parts_.AddHost("h-3", "web-3").ok());
+  parts_.index.Seen({{"h-3", parts_.clock.Now()}});
+  const auto names = [this](const std::function<void(v1::ListHostsRequest&)>& set) {
+    v1::ListHostsRequest request;
+    set(request);
+    const auto all = AllNames(parts_.hosts, request);
+    EXPECT_TRUE(all.ok()) << all.status();
+    return all.ok() ? *all : std::vector<std::string>();
+  };
+  using Names = std::vector<std::string>;
+  using Request = v1::ListHostsRequest;
+  EXPECT_EQ(names([](Request& r) { r.set_selector("env in (prod, test)"); }),
+            (Names{"web-1", "web-2"}));
+  EXPECT_EQ(names([](Request& r) { r.add_connections(v1::Host::REVOKED); }), Names{"web-2"});
+  EXPECT_EQ(names([](Request& r) { r.set_stale(false); }), Names{"web-3"});
+  EXPECT_EQ(names([](Request& r) { r.set_stale(true), r.set_selector("env=prod"); }),
+            Names{"web-1"});
+  Request bad;
+  bad.set_selector("env=");
+  EXPECT_TRUE(absl::IsInvalidArgument(parts_.hosts.List(Viewer(), bad).status()));
+  bad.clear_selector();
+  bad.add_connections(v1::Host::CONNECTION_UNSPECIFIED);
+  EXPECT_TRUE(absl::IsInvalidArgument(parts_.hosts.List(Viewer(), bad).status()));
+  v1::GetHostRequest one;
+  one.set_host("h-1");
+  EXPECT_TRUE(parts_.hosts.Get(Viewer(), one)->stale());
+}
+
+TEST_F(HostsTest, AReportIsWhatIngestionJudged) {
+  ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
+  v1::GetHostReportRequest request;
+  request.set_host("web-1");
+  request.set_baseline("base");
+  const auto report = parts_.hosts.GetReport(Viewer(), request);
+  ASSERT_TRUE(report.ok()) << report.status();
+  v1::HostFacts facts = JudgedFacts();
+  facts.set_collector_version("facts 1");
+  facts.mutable_observed_time()->set_seconds(absl::ToUnixSeconds(store::At(10)));
+  const std::string digest = absl::BytesToHexString(support::FactsDigest(facts));
+  const v1::HostReport expected =
+      evaluate::Evaluate(facts, parts_.baselines[0],
+                         {.as_of = store::At(10), .host_id = "h-1", .facts_digest = digest});
+  EXPECT_EQ(report->DebugString(), expected.DebugString());
+}
+
+TEST_F(HostsTest, ARemovedHostIsInNoListAndItsSessionEnds) {
+  ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
+  ASSERT_TRUE(parts_.AddJudgedHost("h-2", "web-2").ok());
+  std::vector<std::string> ended;
+  parts_.revocations.Add([&ended](const std::string& id) { ended.push_back(id); });
+  v1::RemoveHostRequest request;
+  request.set_host("web-1");
+  request.set_reason("scrapped");
+  for (const Principal& who : {Viewer(), Auditor(), Operator()}) {
+    EXPECT_TRUE(absl::IsPermissionDenied(parts_.hosts.Remove(who, request).status()));
+  }
+  EXPECT_TRUE(ended.empty());
+  const auto removed = parts_.hosts.Remove(Admin(), request);
+  ASSERT_TRUE(removed.ok()) << removed.status();
+  EXPECT_EQ(removed->host_id(), "h-1");
+  EXPECT_EQ(ended, std::vector<std::string>{"h-1"});
+  EXPECT_EQ(*AllNames(parts_.hosts, {}), std::vector<std::string>{"web-2"});
+  // By its id it can be removed again, and its history read.
+  request.set_host("h-1");
+  EXPECT_TRUE(parts_.hosts.Remove(Admin(), request).ok());
+  v1::ListTransitionsRequest history;
+  history.set_host("h-1");
+  EXPECT_EQ(parts_.hosts.ListTransitions(Viewer(), history)->transitions_size(), 4);
+  request.set_host("none");
+  EXPECT_TRUE(absl::IsNotFound(parts_.hosts.Remove(Admin(), request).status()));
+  request.set_reason(std::string(513, 'x'));
+  EXPECT_TRUE(absl::IsInvalidArgument(parts_.hosts.Remove(Admin(), request).status()));
+}
+
+TEST_F(HostsTest, OnlyAQuarantinedHostIsReleased) {
+  ASSERT_TRUE(parts_.AddHost("h-1", "web-1").ok());
+  v1::ReleaseHostRequest request;
+  request.set_host("h-1");
+  EXPECT_TRUE(absl::IsFailedPrecondition(parts_.hosts.Release(Admin(), request).status()));
+  // Boots that come back: two machines share the identity.
+  for (const char* boot : {"one", "two", "one"}) {
+    store::SessionStart start;
+    start.host_id = "h-1";
+    start.hostname = "web-1";
+    start.boot_id = boot;
+    start.time = store::At(20);
+    (void)parts_.store->hosts().BeginSession(start);
+  }
+  ASSERT_TRUE(parts_.Show("h-1").ok());
+  v1::ListHostsRequest quarantined;
+  quarantined.add_connections(v1::Host::QUARANTINED);
+  const auto listed = parts_.hosts.List(Viewer(), quarantined);
+  ASSERT_EQ(listed->hosts_size(), 1);
+  EXPECT_FALSE(listed->hosts(0).quarantine_reason().empty());
+  EXPECT_TRUE(listed->hosts(0).has_quarantine_time());
+  EXPECT_TRUE(absl::IsPermissionDenied(parts_.hosts.Release(Operator(), request).status()));
+  const auto released = parts_.hosts.Release(Admin(), request);
+  ASSERT_TRUE(released.ok()) << released.status();
+  EXPECT_NE(released->connection(), v1::Host::QUARANTINED);
+  EXPECT_EQ(parts_.hosts.List(Viewer(), quarantined)->hosts_size(), 0);
+}
+
+TEST_F(HostsTest, HistoryIsByRuleAndPaged) {
+  ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
+  v1::HostFacts better = JudgedFacts();
+  for (v1::Container& container : *better.mutable_containers()->mutable_containers()) {
+    container.set_privileged(false);
+  }
+  ASSERT_TRUE(parts_.Judge("h-1", 2, better).ok());
+  v1::ListTransitionsRequest request;
+  request.set_host("web-1");
+  request.set_rule("slug-of-r2");
+  const auto r2 = parts_.hosts.ListTransitions(Viewer(), request);
+  ASSERT_TRUE(r2.ok()) << r2.status();
+  ASSERT_EQ(r2->transitions_size(), 2);
+  EXPECT_EQ(r2->transitions(0).to(), v1::Verdict::PASS);
+  EXPECT_EQ(r2->transitions(0).from(), v1::Verdict::FAIL);
+  EXPECT_EQ(r2->transitions(0).cause(), v1::Transition::FACTS);
+  EXPECT_EQ(r2->transitions(0).hostname(), "web-1");
+  EXPECT_EQ(r2->transitions(1).cause(), v1::Transition::FIRST);
+  EXPECT_EQ(r2->next_page_token(), "");
+  request.clear_rule();
+  request.set_page_size(2);
+  int count = 0;
+  do {
+    const auto page = parts_.hosts.ListTransitions(Viewer(), request);
+    ASSERT_TRUE(page.ok()) << page.status();
+    count += page->transitions_size();
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty() && count < 100);
+  EXPECT_EQ(count, 5);
+  request.set_page_token("garbage!");
+  EXPECT_TRUE(absl::IsInvalidArgument(parts_.hosts.ListTransitions(Viewer(), request).status()));
+  v1::ListTransitionsRequest nobody;
+  nobody.set_host("none");
+  EXPECT_TRUE(absl::IsNotFound(parts_.hosts.ListTransitions(Viewer(), nobody).status()));
 }
 
 }  // namespace

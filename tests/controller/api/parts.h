@@ -6,21 +6,46 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
+#include "controller/evaluate/baseline_loader.h"
+#include "controller/evaluate/evaluate.h"
+#include "controller/evaluate/failing_containers.h"
+#include "tests/controller/api/scan_parts.h"
 #include "tests/controller/store/postgres/evaluations.h"
 #include "tests/support/postgres_fixture.h"
+#include "tests/support/sample_facts.h"
 
 namespace plimsoll::api {
 
-// The store's baseline, with every rule in the score.
+// Four rules that are really judged: r1 LOW, r2 HIGH, r3 CRITICAL, r4 MEDIUM.
 inline v1::Baseline ScoredBaseline(const std::string& id = "base") {
   v1::Baseline baseline = store::MakeBaseline(id);
-  for (v1::Rule& rule : *baseline.mutable_rules()) {
-    rule.set_scored(true);
-    rule.set_slug("slug-of-" + rule.id());
-  }
+  for (v1::Rule& rule : *baseline.mutable_rules()) rule.set_slug("slug-of-" + rule.id());
+  baseline.mutable_rules(0)->mutable_check()->mutable_container_engine_socket_not_mounted();
+  baseline.mutable_rules(1)->mutable_check()->mutable_container_not_privileged();
+  auto& file = *baseline.mutable_rules(2)->mutable_check()->mutable_file_owner();
+  file.set_path("/never/looked/at");
+  file.set_owner("root");
+  file.set_group("root");
+  baseline.mutable_rules(3)->mutable_check()->mutable_container_memory_limited();
+  baseline.set_digest(support::Sha256Hex(baseline.SerializeAsString()));
   return baseline;
+}
+
+// Facts of a host under ScoredBaseline: r1 PASS, r2 FAIL (containers a and b, of one
+// configuration), r3 UNKNOWN (a path), r4 FAIL (container c).
+inline v1::HostFacts JudgedFacts() {
+  v1::HostFacts facts = testing::SampleHost(3, testing::Habit::kHardened);
+  const char* names[] = {"a", "b", "c"};
+  for (int i = 0; i < 3; ++i) {
+    v1::Container& container = *facts.mutable_containers()->mutable_containers(i);
+    container.set_name(names[i]);
+    if (i < 2) container.set_privileged(true);
+    if (i == 2) container.clear_memory_limit_bytes();
+  }
+  return facts;
 }
 
 // Everything the handlers borrow, and the handlers. One database each. The clock stands at At(100).
@@ -34,6 +59,7 @@ struct Parts {
     if (mkdtemp(pattern.data()) == nullptr) std::abort();
     dir = pattern;
     authority = *access::CertificateAuthority::LoadOrCreate(dir + "/pki", clock.Now());
+    if (!store->reports().PutBaselines(baselines).ok() || !index.Load().ok()) std::abort();
     enrollment = std::make_unique<EnrollmentTokens>(*store, *authority, revocations, clock);
   }
   ~Parts() {
@@ -42,19 +68,46 @@ struct Parts {
   }
   Parts(const Parts&) = delete;
 
-  // A connected host whose report has r1 PASS, r2 FAIL (objects a, b), r3 UNKNOWN and r4 FAIL
-  // (object c) under every baseline.
+  // A connected host that the index shows.
+  absl::Status AddHost(const std::string& id, const std::string& hostname,
+                       const std::map<std::string, std::string>& labels = {}) {
+    auto lease = store::AddHost(*store, id, hostname, labels);
+    if (!lease.ok()) return lease.status();
+    return Show(id);
+  }
+
+  // One with the report of JudgedFacts under every baseline.
   absl::Status AddJudgedHost(const std::string& id, const std::string& hostname,
                              const std::map<std::string, std::string>& labels = {}) {
-    if (auto status = store::AddHost(*store, id, hostname, labels); !status.ok()) return status;
-    store::TestEvaluation evaluation(id, 1, baselines);
-    for (int i = 0; i < static_cast<int>(baselines.size()); ++i) {
-      evaluation.Verdict("r1", v1::Verdict::PASS, {}, i);
-      evaluation.Verdict("r2", v1::Verdict::FAIL, {"a", "b"}, i);
-      evaluation.Verdict("r3", v1::Verdict::UNKNOWN, {"x"}, i);
-      evaluation.Verdict("r4", v1::Verdict::FAIL, {"c"}, i);
+    if (auto status = AddHost(id, hostname, labels); !status.ok()) return status;
+    return Judge(id, 1, JudgedFacts());
+  }
+
+  // The host's newest facts, observed at At(10 * sequence).
+  absl::Status Judge(const std::string& id, uint64_t sequence, v1::HostFacts facts) {
+    store::TestEvaluation evaluation(id, sequence, {});
+    facts.set_collector_version(absl::StrCat("facts ", sequence));
+    evaluation.facts = std::move(facts);
+    evaluation.value.container_count = evaluation.facts.containers().containers_size();
+    evaluation.Done();
+    for (const v1::Baseline& baseline : baselines) {
+      store::Judgement& judgement = evaluation.value.judgements.emplace_back();
+      judgement.report = evaluate::Evaluate(
+          evaluation.facts, baseline,
+          {.as_of = evaluation.value.observed,
+           .host_id = id,
+           .facts_digest = absl::BytesToHexString(evaluation.value.facts_digest)});
+      judgement.failing =
+          evaluate::FailingContainersOf(evaluation.facts, baseline, judgement.report);
     }
-    return store->reports().Put(evaluation.Done());
+    if (auto status = store->reports().Put(evaluation.value); !status.ok()) return status;
+    return Show(id);
+  }
+
+  absl::Status Show(const std::string& id) {
+    index.Changed({id});
+    if (!index.Await(absl::Seconds(30))) return absl::InternalError("the index does not follow");
+    return absl::OkStatus();
   }
 
   const std::string url;
@@ -66,11 +119,14 @@ struct Parts {
   access::Revocations revocations;
   access::Authenticator authenticator{store->tokens(), clock};
   scans::ScanBoard board{store->scans(), clock};
-  Hosts hosts{*store};
+  fleet::FleetIndex index{store->fleet(), store->reports(), baselines, clock, {}};
+  fleet::Days days{index, store->fleet(), clock};
+  Hosts hosts{*store, index, baselines, revocations, clock};
   Baselines baseline_api{baselines};
-  Findings findings{*store, baseline_api};
-  Summaries summaries{*store, baseline_api, clock};
-  Scans scans{*store, board, clock};
+  Findings findings{*store, index, baseline_api};
+  Summaries summaries{*store, index, days, baseline_api, clock};
+  Scans scans{*store, board, StoreResolver(*store), clock};
+  Schedules schedules{*store, StoreResolver(*store), clock};
   std::unique_ptr<EnrollmentTokens> enrollment;
 };
 

@@ -157,52 +157,6 @@ TEST_F(ClientTest, SummaryShowsTheInterval) {
   EXPECT_TRUE(absl::StrContains(ran.out, "5.04")) << ran.out;
 }
 
-TEST_F(ClientTest, ScanJudgesByItsExitStatus) {
-  v1::Scan scan;
-  scan.set_id("s-1");
-  scan.set_state(v1::Scan::RUNNING);
-  scan.mutable_progress()->set_targeted(2);
-  answers_.scans.assign(2, scan);
-  answers_.scans[1].set_state(v1::Scan::DONE);
-  for (const char* id : {"h-1", "h-2"}) {
-    v1::ScanHost& host = *answers_.scans[1].add_hosts();
-    host.set_host_id(id);
-    host.set_hostname(absl::StrCat(id, kEvil));
-    host.set_state(v1::ScanHost::EVALUATED);
-  }
-  v1::ScanProgress& progress = *answers_.scans[1].mutable_progress();
-  progress.set_evaluated(2);
-  Ran ran = Ask({"scan", "--all"});
-  EXPECT_EQ(ran.exit_status, kDone) << ran.err;
-  EXPECT_TRUE(answers_.asked_scan.all());
-  EXPECT_EQ(answers_.asked_scan.timeout().seconds(), 600);
-
-  ran = Ask({"scan", "--label", "env=prod", "--deadline", "5m", "--fail-on", "high"});
-  EXPECT_EQ(ran.exit_status, kDone) << ran.err;
-  EXPECT_EQ(answers_.asked_scan.timeout().seconds(), 300);
-  EXPECT_EQ(answers_.asked_scan.labels().at("env"), "prod");
-  EXPECT_EQ(answers_.asked_findings.minimum_severity(), v1::HIGH);
-  EXPECT_EQ(answers_.asked_findings.statuses(0), v1::Verdict::FAIL);
-  EXPECT_TRUE(absl::StrContains(ran.err, "scan: 0/2 hosts\nscan: 2/2 hosts\n")) << ran.err;
-
-  answers_.findings.add_findings();
-  ran = Ask({"scan", "--all", "--fail-on", "high"});
-  EXPECT_EQ(ran.exit_status, kNotCompliant);
-  EXPECT_TRUE(absl::StrContains(ran.err, "2 finding(s) of severity high or worse")) << ran.err;
-
-  // A host that gave no answer is no pass.
-  answers_.findings.Clear();
-  progress.set_evaluated(1);
-  progress.set_missed(1);
-  answers_.scans[1].mutable_hosts(1)->set_state(v1::ScanHost::MISSED);
-  ran = Ask({"scan", "--all", "--fail-on", "critical"});
-  EXPECT_EQ(ran.exit_status, kNotCompliant);
-  EXPECT_TRUE(absl::StrContains(ran.err, "no evidence is no pass")) << ran.err;
-  EXPECT_TRUE(absl::StrContains(ran.out, "did not answer before the deadline")) << ran.out;
-  ExpectHarmless(ran.out + ran.err);
-  EXPECT_EQ(Ask({"scan", "--all", "--wait"}).exit_status, kDone);
-}
-
 TEST_F(ClientTest, TokenSecretsGoWhereTheyAreSent) {
   answers_.token.set_secret("plt_secret");
   answers_.token.set_ca_bundle_pem("the ca\n");

@@ -74,12 +74,26 @@ struct Answers {
   v1::HostReport report;
   v1::ListFindingsResponse findings;
   v1::Summary summary;
+  v1::ListLabelSummariesResponse labels;
+  v1::ListWorstHostsResponse worst;
+  v1::ListFailingConfigurationsResponse configurations;
+  v1::Trend trend;
+  v1::ListTransitionsResponse transitions;
   // CreateScan gives the first, WatchScan all.
   std::vector<v1::Scan> scans;
   v1::CreateEnrollmentTokenResponse token;
   // The last of its kind that was asked.
   v1::ListFindingsRequest asked_findings;
   v1::CreateScanRequest asked_scan;
+  v1::ListHostsRequest asked_hosts;
+  v1::RemoveHostRequest asked_remove;
+  v1::ReleaseHostRequest asked_release;
+  v1::GetSummaryRequest asked_summary;
+  v1::ListLabelSummariesRequest asked_labels;
+  v1::ListWorstHostsRequest asked_worst;
+  v1::ListFailingConfigurationsRequest asked_configurations;
+  v1::GetTrendRequest asked_trend;
+  v1::ListTransitionsRequest asked_transitions;
 };
 
 // Serves on a free port of this machine until it goes. Members of Answers are the test's to change
@@ -125,6 +139,7 @@ class FakeController : private v1::HostService::Service,
   }
   grpc::Status ListHosts(grpc::ServerContext* context, const v1::ListHostsRequest* request,
                          v1::ListHostsResponse* response) override {
+    answers.asked_hosts = *request;
     const size_t page = request->page_token().empty() ? 0 : std::stoul(request->page_token());
     return Answer(context, answers.host_pages.at(page), response);
   }
@@ -145,9 +160,53 @@ class FakeController : private v1::HostService::Service,
     answers.asked_findings = *request;
     return Answer(context, answers.findings, response);
   }
-  grpc::Status GetSummary(grpc::ServerContext* context, const v1::GetSummaryRequest*,
+  grpc::Status GetSummary(grpc::ServerContext* context, const v1::GetSummaryRequest* request,
                           v1::Summary* response) override {
+    answers.asked_summary = *request;
     return Answer(context, answers.summary, response);
+  }
+  grpc::Status ListLabelSummaries(grpc::ServerContext* context,
+                                  const v1::ListLabelSummariesRequest* request,
+                                  v1::ListLabelSummariesResponse* response) override {
+    answers.asked_labels = *request;
+    return Answer(context, answers.labels, response);
+  }
+  grpc::Status ListWorstHosts(grpc::ServerContext* context,
+                              const v1::ListWorstHostsRequest* request,
+                              v1::ListWorstHostsResponse* response) override {
+    answers.asked_worst = *request;
+    return Answer(context, answers.worst, response);
+  }
+  grpc::Status ListFailingConfigurations(grpc::ServerContext* context,
+                                         const v1::ListFailingConfigurationsRequest* request,
+                                         v1::ListFailingConfigurationsResponse* response) override {
+    answers.asked_configurations = *request;
+    return Answer(context, answers.configurations, response);
+  }
+  grpc::Status GetTrend(grpc::ServerContext* context, const v1::GetTrendRequest* request,
+                        v1::Trend* response) override {
+    answers.asked_trend = *request;
+    return Answer(context, answers.trend, response);
+  }
+  grpc::Status ListTransitions(grpc::ServerContext* context,
+                               const v1::ListTransitionsRequest* request,
+                               v1::ListTransitionsResponse* response) override {
+    answers.asked_transitions = *request;
+    return Answer(context, answers.transitions, response);
+  }
+  grpc::Status RemoveHost(grpc::ServerContext* context, const v1::RemoveHostRequest* request,
+                          v1::RemoveHostResponse* response) override {
+    answers.asked_remove = *request;
+    v1::RemoveHostResponse removed;
+    removed.set_host_id("h-1");
+    return Answer(context, removed, response);
+  }
+  grpc::Status ReleaseHost(grpc::ServerContext* context, const v1::ReleaseHostRequest* request,
+                           v1::Host* response) override {
+    answers.asked_release = *request;
+    v1::Host released;
+    released.set_id("h-1");
+    return Answer(context, released, response);
   }
   grpc::Status CreateScan(grpc::ServerContext* context, const v1::CreateScanRequest* request,
                           v1::Scan* response) override {

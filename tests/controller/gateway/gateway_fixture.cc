@@ -7,11 +7,11 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/barrier.h"
+#include "absl/time/clock.h"
 #include "controller/access/tokens.h"
 #include "controller/evaluate/baseline_loader.h"
-#include "proto/support/digest.h"
 #include "proto/support/facts_delta.h"
+#include "proto/support/facts_digest.h"
 #include "tests/support/postgres_fixture.h"
 
 namespace plimsoll::gateway {
@@ -43,46 +43,48 @@ void AddContainers(const std::vector<std::string>& ids, v1::HostFacts& facts) {
 
 }  // namespace
 
-GatewayTest::GatewayTest()
-    : dir_(TemporaryDirectory()),
-      clock_(absl::FromUnixSeconds(absl::ToUnixSeconds(support::Clock::Real().Now()))),
-      store_(plimsoll::testing::FreshStore()) {
-  auto authority = access::CertificateAuthority::LoadOrCreate(dir_ + "/pki", clock_.Now());
-  if (!authority.ok()) std::abort();
-  authority_ = *std::move(authority);
-  for (const std::string& id : evaluate::ShippedBaselineIds()) {
-    baselines_.push_back(*evaluate::ShippedBaseline(id));
-  }
-  enrollment_ = std::make_unique<access::Enrollment>(store_->enrollment(), *authority_, clock_,
-                                                     access::EnrollmentOptions());
-  board_ = std::make_unique<scans::ScanBoard>(store_->scans(), clock_);
-  ingest_ = std::make_unique<Ingest>(*store_, *board_, clock_, baselines_, absl::Minutes(5));
-  workers_ = std::make_unique<support::WorkerPool>(kThreads);
-  v1::Limits limits;
-  limits.set_max_message_bytes(kMaxMessageBytes);
-  limits.set_max_unacknowledged_deltas(1);
-  service_ = std::make_unique<GatewayService>(
-      GatewayParts{*store_, *enrollment_, *ingest_, *board_, sessions_, *workers_, clock_, limits},
-      revocations_);
-
-  auto identity = authority_->IssueServer({"127.0.0.1"}, clock_.Now(), absl::Hours(1));
-  if (!identity.ok()) std::abort();
-  grpc::SslServerCredentialsOptions tls(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
-  tls.pem_key_cert_pairs.push_back({identity->key_pem, identity->certificate_pem});
-  tls.pem_root_certs = authority_->BundlePem();
-  grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(tls), &port);
-  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  builder.RegisterService(service_.get());
-  server_ = builder.BuildAndStart();
-  if (server_ == nullptr) std::abort();
-  address_ = absl::StrCat("127.0.0.1:", port);
+GatewayOptions GatewayTest::Options() {
+  GatewayOptions options;
+  options.max_message_bytes = kMaxMessageBytes;
+  return options;
 }
 
+GatewayTest::GatewayTest(const GatewayOptions& options, const std::string& url)
+    : dir_(TemporaryDirectory()),
+      options_(options),
+      url_(url.empty() ? plimsoll::testing::FreshDatabase() : url),
+      clock_(absl::FromUnixSeconds(absl::ToUnixSeconds(support::Clock::Real().Now()))),
+      authority_(MakeAuthority()),
+      baselines_(Shipped()),
+      controller_(Another("controller-1")),
+      store_(controller_->store.get()),
+      board_(controller_->board.get()),
+      ingest_(controller_->ingest.get()),
+      sessions_(controller_->sessions),
+      stats_(controller_->stats),
+      address_(controller_->address) {}
+
 GatewayTest::~GatewayTest() {
-  Stop();
+  controller_.reset();
   std::filesystem::remove_all(dir_);
+}
+
+std::unique_ptr<access::CertificateAuthority> GatewayTest::MakeAuthority() const {
+  auto authority = access::CertificateAuthority::LoadOrCreate(dir_ + "/pki", clock_.Now());
+  if (!authority.ok()) std::abort();
+  return *std::move(authority);
+}
+
+std::vector<v1::Baseline> GatewayTest::Shipped() {
+  std::vector<v1::Baseline> baselines;
+  for (const std::string& id : evaluate::ShippedBaselineIds()) {
+    baselines.push_back(*evaluate::ShippedBaseline(id));
+  }
+  return baselines;
+}
+
+std::unique_ptr<TestController> GatewayTest::Another(const std::string& id) const {
+  return std::make_unique<TestController>(id, url_, *authority_, baselines_, clock_, options_);
 }
 
 std::string GatewayTest::Token(int uses) {
@@ -127,43 +129,51 @@ std::unique_ptr<v1::CollectorGateway::Stub> GatewayTest::Anonymous() const {
   return v1::CollectorGateway::NewStub(grpc::CreateChannel(address_, grpc::SslCredentials(tls)));
 }
 
-uplink::Uplink GatewayTest::Open(const uplink::Identity& identity) const {
-  return uplink::Uplink(address_, identity);
+TestCollector GatewayTest::Open(const uplink::Identity& identity) const {
+  return TestCollector(address_, identity);
 }
 
-v1::Welcome GatewayTest::Greet(uplink::Uplink& uplink, const std::string& hostname) {
+v1::FromCollector GatewayTest::Hello(const std::string& boot_id) {
   v1::FromCollector message;
   v1::Hello& hello = *message.mutable_hello();
-  hello.set_protocol_version(1);
+  hello.set_protocol_version(2);
   hello.set_collector_version("0.1.0");
+  hello.set_hostname("web-1");
+  hello.set_boot_id(boot_id);
+  return message;
+}
+
+v1::Welcome GatewayTest::Greet(TestCollector& collector, const std::string& hostname) {
+  v1::FromCollector message = Hello();
+  v1::Hello& hello = *message.mutable_hello();
   hello.set_hostname(hostname);
   (*hello.mutable_labels())["env"] = "prod";
   *hello.mutable_host_time() = ToTimestamp(clock_.Now() + absl::Seconds(3));
-  EXPECT_TRUE(uplink.Send(message));
-  const v1::ToCollector answer = Next(uplink);
+  EXPECT_TRUE(collector.Send(message));
+  const v1::ToCollector answer = Next(collector);
   EXPECT_TRUE(answer.has_welcome()) << answer.ShortDebugString();
   return answer.welcome();
 }
 
-bool GatewayTest::Send(uplink::Uplink& uplink, v1::FactsDelta delta) {
+bool GatewayTest::Send(TestCollector& collector, v1::FactsDelta delta) {
   v1::FromCollector message;
   *message.mutable_facts_delta() = std::move(delta);
-  return uplink.Send(message);
+  return collector.Send(message);
 }
 
-v1::ToCollector GatewayTest::Next(uplink::Uplink& uplink) {
-  auto message = uplink.Receive(support::Clock::Real().Now() + kPatience);
+v1::ToCollector GatewayTest::Next(TestCollector& collector) {
+  auto message = collector.Receive(kPatience);
   EXPECT_TRUE(message.ok()) << message.status();
   return message.ok() ? *std::move(message) : v1::ToCollector();
 }
 
-absl::Status GatewayTest::EndOf(uplink::Uplink& uplink) {
-  const absl::Time deadline = support::Clock::Real().Now() + kPatience;
+absl::Status GatewayTest::EndOf(TestCollector& collector) {
   while (true) {
-    auto message = uplink.Receive(deadline);
+    auto message = collector.Receive(kPatience);
     if (message.ok()) continue;
     EXPECT_TRUE(absl::IsUnavailable(message.status())) << message.status();
-    return uplink.Finish();
+    if (!absl::IsUnavailable(message.status())) collector.Cancel();
+    return collector.Finish();
   }
 }
 
@@ -177,10 +187,14 @@ v1::HostFacts GatewayTest::Facts(const std::vector<std::string>& containers) con
   return facts;
 }
 
+std::string GatewayTest::Digest(const v1::HostFacts& facts) {
+  return support::FactsDigestTree(facts).Digest();
+}
+
 v1::FactsDelta GatewayTest::Snapshot(uint64_t sequence, const v1::HostFacts& facts) const {
   v1::FactsDelta delta;
   delta.set_sequence(sequence);
-  delta.set_new_digest(support::FactsDigest(facts));
+  delta.set_new_digest(Digest(facts));
   *delta.mutable_observed_time() = ToTimestamp(clock_.Now());
   *delta.mutable_changed() = facts;
   return delta;
@@ -191,7 +205,7 @@ v1::FactsDelta GatewayTest::Change(uint64_t sequence, v1::HostFacts& base,
                                    const std::vector<std::string>& gone) const {
   v1::FactsDelta delta;
   delta.set_sequence(sequence);
-  delta.set_base_digest(support::FactsDigest(base));
+  delta.set_base_digest(Digest(base));
   *delta.mutable_observed_time() = ToTimestamp(clock_.Now());
   delta.mutable_changed()->set_collector_version("0.1.0");
   AddContainers(containers, *delta.mutable_changed());
@@ -201,7 +215,7 @@ v1::FactsDelta GatewayTest::Change(uint64_t sequence, v1::HostFacts& base,
     removal.set_key(id);
   }
   EXPECT_TRUE(support::ApplyDelta(delta, base).ok());
-  delta.set_new_digest(support::FactsDigest(base));
+  delta.set_new_digest(Digest(base));
   return delta;
 }
 
@@ -209,7 +223,7 @@ std::vector<std::string> GatewayTest::StoredContainers(const std::string& host_i
   std::vector<std::string> ids;
   const auto facts = store_->reports().GetFacts(host_id);
   if (!facts.ok()) return {std::string(facts.status().message())};
-  for (const v1::Container& container : facts->containers().containers()) {
+  for (const v1::Container& container : facts->facts.containers().containers()) {
     ids.push_back(container.id());
   }
   return ids;
@@ -244,21 +258,20 @@ std::string GatewayTest::ScanState(const std::string& id) {
 
 void GatewayTest::Revoke(const std::string& host_id) {
   ASSERT_TRUE(store_->enrollment().RevokeHost(host_id, "stolen", clock_.Now()).ok());
-  revocations_.Announce(host_id);
+  controller_->revocations.Announce(host_id);
 }
 
-void GatewayTest::Settle() {
-  const auto barrier = std::make_shared<absl::Barrier>(kThreads + 1);
-  for (int i = 0; i < kThreads; ++i) workers_->Add([barrier] { barrier->Block(); });
-  barrier->Block();
+bool GatewayTest::Await(const GatewayStats::Counter& counter, int64_t count) {
+  return AwaitTrue([&] { return counter >= count; });
 }
 
-void GatewayTest::Stop() {
-  if (server_ == nullptr) return;
-  sessions_.Drain();
-  server_->Shutdown(absl::ToChronoTime(support::Clock::Real().Now() + kPatience));
-  server_.reset();
-  workers_.reset();
+bool GatewayTest::AwaitTrue(const std::function<bool()>& condition) {
+  const absl::Time deadline = support::Clock::Real().Now() + kPatience;
+  while (!condition()) {
+    if (support::Clock::Real().Now() > deadline) return false;
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  return true;
 }
 
 }  // namespace plimsoll::gateway

@@ -12,20 +12,23 @@
 #include "collector/uplink/identity.h"
 #include "collector/uplink/uplink.h"
 #include "controller/access/certificate_authority.h"
-#include "controller/gateway/gateway_service.h"
 #include "proto/support/clock.h"
+#include "tests/controller/gateway/test_collector.h"
+#include "tests/controller/gateway/test_controller.h"
 
 namespace plimsoll::gateway {
 
-// A real gRPC server with TLS on a free port of 127.0.0.1, a real database, and the collectors' own
-// library as client. The clock stands still at the time the test began: TLS checks certificates
-// against the machine's clock, so they have to be valid there.
+// A real gRPC server with TLS, a real database, and the collectors' own enrolment. The clock stands
+// still at the time the test began: TLS checks certificates against the machine's clock, so they
+// have to be valid there.
 class GatewayTest : public ::testing::Test {
  protected:
-  static constexpr int kThreads = 4;
   static constexpr int kMaxMessageBytes = 1 << 20;
 
-  GatewayTest();
+  // The options that tests change little by little.
+  static GatewayOptions Options();
+  // An empty `url` is a fresh database.
+  explicit GatewayTest(const GatewayOptions& options = Options(), const std::string& url = {});
   ~GatewayTest() override;
 
   // The secret of a new enrolment token.
@@ -38,18 +41,24 @@ class GatewayTest : public ::testing::Test {
   std::unique_ptr<access::CertificateAuthority> OtherAuthority();
   // The channel of somebody who has no certificate.
   std::unique_ptr<v1::CollectorGateway::Stub> Anonymous() const;
+  // Another controller on the same database.
+  std::unique_ptr<TestController> Another(const std::string& id) const;
 
-  uplink::Uplink Open(const uplink::Identity& identity) const;
+  TestCollector Open(const uplink::Identity& identity) const;
+  // Of the newest protocol.
+  static v1::FromCollector Hello(const std::string& boot_id = "boot-1");
   // Sends Hello; returns Welcome, or an empty one and a test failure.
-  v1::Welcome Greet(uplink::Uplink& uplink, const std::string& hostname = "web-1");
-  bool Send(uplink::Uplink& uplink, v1::FactsDelta delta);
+  v1::Welcome Greet(TestCollector& collector, const std::string& hostname = "web-1");
+  bool Send(TestCollector& collector, v1::FactsDelta delta);
   // The next message; a test failure when there is none within kPatience.
-  v1::ToCollector Next(uplink::Uplink& uplink);
+  v1::ToCollector Next(TestCollector& collector);
   // Waits until the controller ends the session, and says how.
-  absl::Status EndOf(uplink::Uplink& uplink);
+  absl::Status EndOf(TestCollector& collector);
 
   // Facts of a small host with these containers.
   v1::HostFacts Facts(const std::vector<std::string>& containers) const;
+  // Of protocol version 2, as all digests here unless they say otherwise.
+  static std::string Digest(const v1::HostFacts& facts);
   // Everything, as the first delta of a session.
   v1::FactsDelta Snapshot(uint64_t sequence, const v1::HostFacts& facts) const;
   // `containers` come, `gone` go; `base` becomes what the controller shall have afterwards.
@@ -66,25 +75,32 @@ class GatewayTest : public ::testing::Test {
   void Revoke(const std::string& host_id);
 
   // Returns when all work that the pool was given before is done.
-  void Settle();
+  void Settle() { controller_->Settle(); }
   // Ends all sessions and waits for everything they left to do.
-  void Stop();
+  void Stop() { controller_->Stop(); }
+  // Waits until `counter` is at least `count`; false after kPatience.
+  static bool Await(const GatewayStats::Counter& counter, int64_t count);
+  static bool AwaitTrue(const std::function<bool()>& condition);
 
   const std::string dir_;
-  support::FakeClock clock_;
-  std::unique_ptr<store::Store> store_;
+  const GatewayOptions options_;
+  const std::string url_;
+  TestClock clock_;
   std::unique_ptr<access::CertificateAuthority> authority_;
   std::vector<v1::Baseline> baselines_;
-  access::Revocations revocations_;
-  std::unique_ptr<access::Enrollment> enrollment_;
-  std::unique_ptr<scans::ScanBoard> board_;
-  std::unique_ptr<Ingest> ingest_;
-  SessionRegistry sessions_;
-  std::unique_ptr<support::WorkerPool> workers_;
-  std::unique_ptr<GatewayService> service_;
-  std::unique_ptr<grpc::Server> server_;
-  std::string address_;
+  std::unique_ptr<TestController> controller_;
+  // Of controller_.
+  store::Store* const store_;
+  scans::ScanBoard* const board_;
+  Ingest* const ingest_;
+  SessionRegistry& sessions_;
+  GatewayStats& stats_;
+  const std::string address_;
   int made_ = 0;
+
+ private:
+  std::unique_ptr<access::CertificateAuthority> MakeAuthority() const;
+  static std::vector<v1::Baseline> Shipped();
 };
 
 }  // namespace plimsoll::gateway

@@ -77,7 +77,7 @@ TEST_F(IdentityTest, CertificatesThatAreNotGoodAreRefused) {
        absl::StatusCode::kUnauthenticated},
   };
   for (const auto& c : cases) {
-    uplink::Uplink uplink = Open(c.identity);
+    TestCollector uplink = Open(c.identity);
     v1::FromCollector hello;
     hello.mutable_hello()->set_protocol_version(1);
     uplink.Send(hello);
@@ -90,8 +90,8 @@ TEST_F(IdentityTest, CertificatesThatAreNotGoodAreRefused) {
 TEST_F(IdentityTest, ARevokedHostIsThrownOutAtOnceAndStaysOut) {
   const uplink::Identity identity = Enrolled("web-1");
   const uplink::Identity bystander = Enrolled("web-2");
-  uplink::Uplink uplink = Open(identity);
-  uplink::Uplink other = Open(bystander);
+  TestCollector uplink = Open(identity);
+  TestCollector other = Open(bystander);
   Greet(uplink);
   Greet(other, "web-2");
   Revoke(identity.host_id);
@@ -99,7 +99,7 @@ TEST_F(IdentityTest, ARevokedHostIsThrownOutAtOnceAndStaysOut) {
   EXPECT_TRUE(absl::IsPermissionDenied(end)) << end;
   EXPECT_TRUE(absl::StrContains(end.message(), "revoked")) << end;
 
-  uplink::Uplink again = Open(identity);
+  TestCollector again = Open(identity);
   v1::FromCollector hello;
   hello.mutable_hello()->set_protocol_version(1);
   again.Send(hello);
@@ -114,7 +114,7 @@ TEST_F(IdentityTest, ARevokedHostIsThrownOutAtOnceAndStaysOut) {
 
 TEST_F(IdentityTest, RenewalOverTheStreamGivesACertificateThatWorks) {
   const uplink::Identity identity = Enrolled();
-  uplink::Uplink uplink = Open(identity);
+  TestCollector uplink = Open(identity);
   Greet(uplink);
   v1::FromCollector renew;
   renew.mutable_renew()->set_certificate_signing_request(*uplink::MakeRequest(identity.key_pem));
@@ -130,12 +130,12 @@ TEST_F(IdentityTest, RenewalOverTheStreamGivesACertificateThatWorks) {
   auto renewed = uplink::LoadIdentity(dir, clock_.Now());
   ASSERT_TRUE(renewed.ok()) << renewed.status();
   EXPECT_EQ(renewed->host_id, identity.host_id);
-  uplink::Uplink again = Open(*renewed);
+  TestCollector again = Open(*renewed);
   EXPECT_EQ(Greet(again).host_id(), identity.host_id);
 }
 
 TEST_F(IdentityTest, ARequestThatIsNoneEndsTheSession) {
-  uplink::Uplink uplink = Open(Enrolled());
+  TestCollector uplink = Open(Enrolled());
   Greet(uplink);
   v1::FromCollector renew;
   renew.mutable_renew()->set_certificate_signing_request("garbage");
@@ -162,6 +162,24 @@ TEST_F(IdentityTest, RenewalByCallNeedsTheHostToBeWelcome) {
   Revoke(identity.host_id);
   grpc::ClientContext late;
   EXPECT_EQ(stub->Renew(&late, request, &response).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
+// Nobody may wait.
+class FloodTest : public GatewayTest {
+ protected:
+  static GatewayOptions NoRoom() {
+    GatewayOptions options = Options();
+    options.max_waiting_enrollments = 0;
+    return options;
+  }
+  FloodTest() : GatewayTest(NoRoom()) {}
+};
+
+TEST_F(FloodTest, EnrolmentsThatDoNotFitAreTurnedAway) {
+  grpc::ClientContext context;
+  v1::EnrollResponse response;
+  EXPECT_EQ(Anonymous()->Enroll(&context, v1::EnrollRequest(), &response).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
 }  // namespace

@@ -9,64 +9,114 @@ namespace plimsoll::gateway {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 // Records how sessions are ended: "name CODE".
 class SessionRegistryTest : public ::testing::Test {
  protected:
-  uint64_t Add(const std::string& host, const std::string& name) {
-    return registry_.Add(host, [this, name](const absl::Status& why) {
-      ended_.push_back(name + " " + absl::StatusCodeToString(why.code()));
-    });
+  struct Fake : OpenSession {
+    Fake(SessionRegistryTest& t, std::string n) : test(t), name(std::move(n)) {}
+    void End(const absl::Status& why) override {
+      test.ended_.push_back(name + " " + absl::StatusCodeToString(why.code()));
+      if (then) then();
+    }
+    void Tick(absl::Time now) override { test.ticked_.push_back(name); }
+    absl::Time LastHeard() const override { return heard; }
+    SessionRegistryTest& test;
+    const std::string name;
+    std::function<void()> then;
+    absl::Time heard = absl::UnixEpoch();
+  };
+  uint64_t Open(const std::string& host, const std::string& name) {
+    made_.push_back(std::make_shared<Fake>(*this, name));
+    return registry_.Open(host, made_.back());
+  }
+  uint64_t Session(const std::string& host, const std::string& name) {
+    const uint64_t id = Open(host, name);
+    EXPECT_TRUE(registry_.Claim(host, id));
+    return id;
   }
   SessionRegistry registry_;
+  std::vector<std::shared_ptr<Fake>> made_;
   std::vector<std::string> ended_;
+  std::vector<std::string> ticked_;
 };
 
 TEST_F(SessionRegistryTest, TheNewerSessionOfAHostStays) {
-  const uint64_t first = Add("h1", "first");
-  Add("h2", "other");
-  const uint64_t second = Add("h1", "second");
+  const uint64_t first = Session("h1", "first");
+  Session("h2", "other");
+  const uint64_t second = Open("h1", "second");
+  EXPECT_THAT(ended_, ElementsAre()) << "it may yet be refused";
+  EXPECT_TRUE(registry_.Claim("h1", second));
   EXPECT_THAT(ended_, ElementsAre("first ABORTED"));
   EXPECT_NE(first, second);
   EXPECT_EQ(registry_.Count(), 2u);
-  EXPECT_FALSE(registry_.Remove("h1", first)) << "displaced";
-  EXPECT_TRUE(registry_.Has("h1"));
-  EXPECT_TRUE(registry_.Remove("h1", second));
-  EXPECT_FALSE(registry_.Has("h1"));
-  EXPECT_FALSE(registry_.Remove("h1", second)) << "twice";
+  EXPECT_FALSE(registry_.Close("h1", first)) << "displaced";
+  EXPECT_TRUE(registry_.Close("h1", second));
+  EXPECT_FALSE(registry_.Close("h1", second)) << "twice";
+  EXPECT_EQ(registry_.Count(), 1u);
+}
+
+TEST_F(SessionRegistryTest, AHostHasOneStreamThatMayBecomeItsSession) {
+  Session("h1", "session");
+  const uint64_t a = Open("h1", "a");
+  const uint64_t b = Open("h1", "b");
+  EXPECT_THAT(ended_, ElementsAre("a ABORTED"));
+  EXPECT_FALSE(registry_.Claim("h1", a));
+  EXPECT_FALSE(registry_.Close("h1", a));
+  EXPECT_EQ(registry_.OpenCount(), 2u);
+  EXPECT_FALSE(registry_.Close("h1", b)) << "never was the session";
+  EXPECT_FALSE(registry_.Claim("h1", b));
+  EXPECT_EQ(registry_.OpenCount(), 1u);
 }
 
 TEST_F(SessionRegistryTest, EndsOneHost) {
-  Add("h1", "one");
-  Add("h2", "two");
+  Session("h1", "one");
+  Session("h2", "two");
+  Open("h2", "greeting");
   registry_.EndHost("h2", absl::PermissionDeniedError("revoked"));
   registry_.EndHost("h3", absl::PermissionDeniedError("revoked"));
-  EXPECT_THAT(ended_, ElementsAre("two PERMISSION_DENIED"));
+  EXPECT_THAT(ended_, ElementsAre("two PERMISSION_DENIED", "greeting PERMISSION_DENIED"));
 }
 
 TEST_F(SessionRegistryTest, AfterDrainNobodyStays) {
-  Add("h1", "one");
+  Session("h1", "one");
+  const uint64_t greeting = Open("h3", "greeting");
+  EXPECT_FALSE(registry_.IsDraining());
   registry_.Drain();
-  EXPECT_THAT(ended_, ElementsAre("one UNAVAILABLE"));
+  EXPECT_TRUE(registry_.IsDraining());
+  EXPECT_THAT(ended_, UnorderedElementsAre("one UNAVAILABLE", "greeting UNAVAILABLE"));
+  EXPECT_FALSE(registry_.Claim("h3", greeting));
   ended_.clear();
-  const uint64_t late = Add("h2", "late");
+  const uint64_t late = Open("h2", "late");
   EXPECT_THAT(ended_, ElementsAre("late UNAVAILABLE"));
-  EXPECT_FALSE(registry_.Has("h2"));
-  EXPECT_FALSE(registry_.Remove("h2", late));
+  EXPECT_FALSE(registry_.Close("h2", late));
 }
 
 TEST_F(SessionRegistryTest, AnEndMayCallBack) {
-  uint64_t id = 0;
+  const uint64_t id = Session("h1", "one");
   bool removed = false;
-  id = registry_.Add("h1", [&](const absl::Status&) { removed = registry_.Remove("h1", id); });
+  made_.back()->then = [&] { removed = registry_.Close("h1", id); };
   registry_.EndHost("h1", absl::AbortedError("go"));
   EXPECT_TRUE(removed);
-  EXPECT_THAT(ended_, IsEmpty());
+}
+
+TEST_F(SessionRegistryTest, TicksAllAndTellsWhoWasHeard) {
+  Session("h1", "one");
+  made_.back()->heard = absl::FromUnixSeconds(10);
+  Session("h2", "two");
+  made_.back()->heard = absl::FromUnixSeconds(20);
+  Open("h3", "greeting");
+  made_.back()->heard = absl::FromUnixSeconds(30);
+  registry_.Tick(absl::FromUnixSeconds(40));
+  EXPECT_THAT(ticked_, UnorderedElementsAre("one", "two", "greeting"));
+  EXPECT_THAT(registry_.Heard(absl::FromUnixSeconds(10)),
+              ElementsAre(Pair("h2", absl::FromUnixSeconds(20))));
 }
 
 TEST_F(SessionRegistryTest, AHostHasAlwaysTheSameLock) {
-  EXPECT_EQ(&registry_.StateLock("h1"), &registry_.StateLock("h1"));
+  EXPECT_EQ(&registry_.LeaseLock("h1"), &registry_.LeaseLock("h1"));
 }
 
 }  // namespace

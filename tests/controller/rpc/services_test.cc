@@ -116,7 +116,7 @@ class ServicesTest : public ::testing::Test {
   api::Parts parts_;
   std::unique_ptr<support::WorkerPool> workers_ = std::make_unique<support::WorkerPool>(4);
   ApiServices services_{ApiParts{parts_.authenticator, *workers_, parts_.hosts, parts_.baseline_api,
-                                 parts_.findings, parts_.summaries, parts_.scans,
+                                 parts_.findings, parts_.summaries, parts_.scans, parts_.schedules,
                                  *parts_.enrollment}};
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -173,6 +173,23 @@ TEST_F(ServicesTest, RolesMayDoWhatTheTableSays) {
       {"ScanService.CreateScan", {Role::kOperator, Role::kAdmin}},
       {"ScanService.GetScan", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
       {"ScanService.WatchScan", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"ScanService.CancelScan", {Role::kOperator, Role::kAdmin}},
+      {"ScanService.ListScans", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"ScanService.ListScanHosts", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"ScanService.GetScanReport", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"ScheduleService.CreateSchedule", {Role::kOperator, Role::kAdmin}},
+      {"ScheduleService.GetSchedule",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"ScheduleService.ListSchedules",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"ScheduleService.UpdateSchedule", {Role::kOperator, Role::kAdmin}},
+      {"ScheduleService.PauseSchedule", {Role::kOperator, Role::kAdmin}},
+      {"ScheduleService.ResumeSchedule", {Role::kOperator, Role::kAdmin}},
+      {"ScheduleService.DeleteSchedule", {Role::kOperator, Role::kAdmin}},
+      {"ScheduleService.ListScheduleRuns",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"ScheduleService.PreviewSchedule",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
       {"EnrollmentService.CreateEnrollmentToken", {Role::kAdmin}},
       {"EnrollmentService.ListEnrollmentTokens", {Role::kAdmin}},
       {"EnrollmentService.RevokeEnrollmentToken", {Role::kAdmin}},

@@ -81,14 +81,14 @@ TEST(StoreTest, SurvivesTheLossOfItsConnections) {
   const std::string url = testing::FreshDatabase();
   auto store = Store::Open({.url = url, .pool_size = 2});
   ASSERT_TRUE(store.ok()) << store.status();
-  ASSERT_TRUE((*store)->hosts().EndAllSessions().ok());
+  ASSERT_TRUE((*store)->controllers().LeaveOthers("me").ok());
   pqxx::connection connection(url);
   pqxx::nontransaction(connection)
       .exec(
           "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
           " WHERE datname = current_database() AND pid <> pg_backend_pid()");
   // Prepared statements are there again too.
-  EXPECT_TRUE((*store)->hosts().EndAllSessions().ok());
+  EXPECT_TRUE((*store)->controllers().LeaveOthers("me").ok());
   EXPECT_TRUE((*store)->Ping().ok());
 }
 

@@ -100,7 +100,9 @@ TEST_F(EnrollmentTest, OfManyAtOnceExactlyOneWinsAOneUseToken) {
     }
     EXPECT_EQ(winners, 1);
   }
-  EXPECT_EQ(store_->hosts().List({})->size(), 5u);
+  int hosts = 0;
+  ASSERT_TRUE(store_->fleet().Load([&hosts](HostState) { ++hosts; }).ok());
+  EXPECT_EQ(hosts, 5);
 }
 
 TEST_F(EnrollmentTest, RevokingATokenIsIdempotent) {
@@ -137,6 +139,14 @@ TEST_F(EnrollmentTest, CertificatesAreCheckedAgainstTheirHost) {
     EXPECT_TRUE(enrollment().CheckCertificate("serial h2", "h2").ok());
   }
   EXPECT_TRUE(absl::IsNotFound(enrollment().RevokeHost("h9", "", At(1))));
+}
+
+TEST_F(EnrollmentTest, CertificatesOfARemovedHostAreRefused) {
+  ASSERT_TRUE(Create("t", 1).ok());
+  ASSERT_TRUE(Enroll("t", "h1").ok());
+  ASSERT_TRUE(store_->hosts().Remove("h1", "scrapped", At(2)).ok());
+  EXPECT_TRUE(absl::IsUnauthenticated(enrollment().CheckCertificate("serial h1", "h1")));
+  EXPECT_TRUE(absl::IsPermissionDenied(enrollment().RecordCertificate({"y", "h1", At(1), At(2)})));
 }
 
 TEST(TokensTest, LiveNamesAreUniqueAndSecretsFindTheirPrincipal) {

@@ -1,112 +1,174 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <pqxx/pqxx>
-#include <random>
 #include <thread>
 
-#include "absl/time/clock.h"
-#include "controller/store/facts_codec.h"
-#include "tests/controller/store/postgres/evaluations.h"
-#include "tests/support/postgres_fixture.h"
+#include "absl/strings/escaping.h"
+#include "tests/controller/store/postgres/store_test_base.h"
 
 namespace plimsoll::store {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
-class ReportsTest : public ::testing::Test {
+class ReportsTest : public StoreTestBase {
  protected:
   void SetUp() override {
-    url_ = plimsoll::testing::FreshDatabase();
-    auto store = Store::Open({.url = url_, .pool_size = 4});
-    ASSERT_TRUE(store.ok()) << store.status();
-    store_ = *std::move(store);
-    ASSERT_TRUE(AddHost(*store_, "h1", "alpha").ok());
+    StoreTestBase::SetUp();
+    const auto lease = AddHost(*store_, "h1", "alpha");
+    ASSERT_TRUE(lease.ok()) << lease.status();
+    epoch_ = lease->epoch;
   }
   ReportStore& reports() { return store_->reports(); }
 
-  int64_t Count(const std::string& table) {
-    pqxx::connection connection(url_);
-    return pqxx::nontransaction(connection)
-        .exec("SELECT count(*) FROM " + table)[0][0]
-        .as<int64_t>();
-  }
-
-  // Transitions of the host as "rule from>to", newest first.
-  std::vector<std::string> History(const std::string& rule = "") {
-    std::vector<std::string> lines;
-    auto transitions = reports().ListTransitions("h1", "base", rule, 100);
-    EXPECT_TRUE(transitions.ok()) << transitions.status();
-    for (const Transition& t : *transitions) {
-      lines.push_back(absl::StrCat(t.rule_id, " ", t.first ? "-" : v1::Verdict::Status_Name(t.from),
-                                   ">", v1::Verdict::Status_Name(t.to)));
+  // Statuses of the host under "base" as digits, with since in seconds after At(0).
+  std::string Statuses(const std::string& host = "h1") {
+    const auto states = store_->fleet().Get({host});
+    EXPECT_TRUE(states.ok()) << states.status();
+    std::string text;
+    for (const HostVerdicts& verdicts : states->front().verdicts) {
+      if (verdicts.baseline_id != "base") continue;
+      for (size_t i = 0; i < verdicts.statuses.size(); ++i) {
+        absl::StrAppend(&text, text.empty() ? "" : " ", static_cast<int>(verdicts.statuses[i]), "@",
+                        absl::ToInt64Seconds(absl::FromUnixMicros(verdicts.since.at(i)) - At(0)));
+      }
     }
-    return lines;
+    return text;
   }
 
-  std::string url_;
-  std::unique_ptr<Store> store_;
+  int64_t epoch_ = 0;
 };
 
 TEST_F(ReportsTest, PutThenReadBack) {
   TestEvaluation first("h1", 1);
-  first.facts.mutable_engine()->set_version("29.0.1");
-  first.facts.mutable_machine()->set_os_pretty_name(std::string("Debian\0 12", 10));
-  first.facts.mutable_containers()->add_containers()->set_id("c1");
-  first.Verdict("r1", v1::Verdict::PASS);
+  first.value.engine_version = "29.0.1";
+  first.value.operating_system = std::string("Debian\0 12", 10);
+  first.value.container_count = 1;
+  first.value.session_epoch = epoch_;
+  v1::FailingContainers::Configuration& failing =
+      *first.value.judgements[0].failing.add_configurations();
+  failing.set_fingerprint(~uint64_t{0});
+  failing.set_count(2);
+  failing.add_rules(1);
   first.Verdict("r2", v1::Verdict::FAIL, {"web", "db"});
   ASSERT_TRUE(reports().Put(first.Done()).ok());
 
-  auto state = reports().GetStreamState("h1");
+  const auto state = reports().GetStreamState("h1");
   ASSERT_TRUE(state.ok()) << state.status();
   EXPECT_EQ(state->sequence, 1u);
   EXPECT_EQ(state->facts_digest, first.value.facts_digest);
-  auto facts = reports().GetFacts("h1");
-  ASSERT_TRUE(facts.ok()) << facts.status();
-  EXPECT_EQ(support::FactsDigest(*facts), first.value.facts_digest);
-  EXPECT_EQ(facts->observed_time().seconds(), absl::ToUnixSeconds(At(10)));
-  auto report = reports().GetReport("h1", "base");
-  ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_EQ(report->SerializeAsString(), first.value.reports[0].SerializeAsString());
-  auto host = store_->hosts().Get("h1");
+  EXPECT_EQ(state->chain, 0);
+  EXPECT_EQ(state->full_recorded, At(11));
+  const auto host = store_->hosts().Get("h1");
   ASSERT_TRUE(host.ok()) << host.status();
   EXPECT_EQ(host->engine_version(), "29.0.1");
   EXPECT_EQ(host->operating_system(), "Debian\xEF\xBF\xBD 12");
   EXPECT_EQ(host->container_count(), 1);
   EXPECT_EQ(host->counts().at("base").fail(), 1);
+  EXPECT_EQ(host->counts().at("base").pass(), 3);
   EXPECT_EQ(host->last_seen_time().seconds(), absl::ToUnixSeconds(At(11)));
+  EXPECT_EQ(host->observed_time().seconds(), absl::ToUnixSeconds(At(10)));
+  EXPECT_EQ(Statuses(), "1@10 2@10 1@10 1@10");
+  const auto states = store_->fleet().Get({"h1"});
+  ASSERT_TRUE(states.ok()) << states.status();
+  EXPECT_EQ(states->front().verdicts[0].failing.SerializeAsString(),
+            first.value.judgements[0].failing.SerializeAsString());
 }
 
 TEST_F(ReportsTest, SaysWhatIsNotThere) {
   TestEvaluation unknown("h9", 1);
   EXPECT_TRUE(absl::IsNotFound(reports().Put(unknown.Done())));
   EXPECT_TRUE(absl::IsNotFound(reports().Confirm("h9", {}, At(5))));
+  EXPECT_TRUE(absl::IsNotFound(reports().Confirm("h9", {"s"}, At(5))));
+  EXPECT_TRUE(absl::IsFailedPrecondition(reports().Confirm("h1", {"s"}, At(5))));
   EXPECT_TRUE(absl::IsNotFound(reports().GetStreamState("h9").status()));
-  EXPECT_TRUE(absl::IsNotFound(reports().GetFacts("h1").status()));
-  EXPECT_TRUE(absl::IsNotFound(reports().GetReport("h1", "base").status()));
-  auto state = reports().GetStreamState("h1");
+  const auto state = reports().GetStreamState("h1");
   ASSERT_TRUE(state.ok());
   EXPECT_EQ(state->sequence, 0u);
   EXPECT_TRUE(state->facts_digest.empty());
+  EXPECT_EQ(state->full_recorded, absl::InfinitePast());
 }
 
-TEST_F(ReportsTest, RefusesWhatCannotBeStored) {
-  TestEvaluation bad("h1", uint64_t{1} << 63);
-  EXPECT_TRUE(absl::IsInvalidArgument(reports().Put(bad.Done())));
-  TestEvaluation no_digest("h1", 1);
+TEST_F(ReportsTest, DocumentsAreKept) {
+  const auto baseline = reports().GetBaseline(MakeBaseline().digest());
+  ASSERT_TRUE(baseline.ok()) << baseline.status();
+  EXPECT_EQ(baseline->SerializeAsString(), MakeBaseline().SerializeAsString());
+  EXPECT_TRUE(absl::IsNotFound(reports().GetBaseline("none").status()));
+  // A program that starts anew reads what another put.
+  auto second = Store::Open({.url = url_});
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ((*second)->reports().GetBaseline(MakeBaseline("other").digest())->id(), "other");
+  Sql("UPDATE baseline SET document = 'x'");
+  auto third = Store::Open({.url = url_});
+  ASSERT_TRUE(third.ok()) << third.status();
+  EXPECT_TRUE(absl::IsDataLoss((*third)->reports().GetBaseline(MakeBaseline().digest()).status()));
+}
+
+TEST_F(ReportsTest, EachOfABatchHasAnOutcomeOfItsOwn) {
+  for (const char* id : {"h2", "h3", "h4", "h5", "h6", "h7", "h8"}) {
+    ASSERT_TRUE(AddHost(*store_, id, id).ok());
+  }
+  ASSERT_TRUE(store_->enrollment().RevokeHost("h2", "lost", At(2)).ok());
+  ASSERT_TRUE(store_->hosts().Remove("h3", "gone", At(2)).ok());
+  TestEvaluation good("h1", 1), revoked("h2", 1), removed("h3", 1), fenced("h4", 1),
+      unknown("h9", 1), no_digest("h5", 1), far("h5", uint64_t{1} << 63), again("h1", 2),
+      delta("h6", 1), no_rules("h7", 1), no_document("h8", 1, {MakeBaseline("never put")});
+  good.Done();
+  good.value.session_epoch = epoch_;
+  revoked.Done();
+  removed.Done();
+  fenced.Done();
+  fenced.value.session_epoch = 1;
+  unknown.Done();
   no_digest.Done();
   no_digest.value.facts_digest = "short";
-  EXPECT_TRUE(absl::IsInvalidArgument(reports().Put(no_digest.value)));
-  ASSERT_TRUE(store_->enrollment().RevokeHost("h1", "lost", At(2)).ok());
-  TestEvaluation revoked("h1", 1);
-  EXPECT_TRUE(absl::IsPermissionDenied(reports().Put(revoked.Done())));
-  EXPECT_EQ(Count("facts_blob"), 0);
+  far.Done();
+  again.Done();
+  delta.Delta(v1::HostFacts(), "c");
+  no_rules.Done();
+  no_rules.value.judgements[0].report.mutable_verdicts()->RemoveLast();
+  no_document.Done();
+  const auto done = reports().PutBatch({&good.value, &revoked.value, &removed.value, &fenced.value,
+                                        &unknown.value, &no_digest.value, &far.value, &again.value,
+                                        &delta.value, &no_rules.value, &no_document.value});
+  ASSERT_TRUE(done.ok()) << done.status();
+  std::vector<absl::StatusCode> codes;
+  for (const absl::Status& status : *done) codes.push_back(status.code());
+  EXPECT_THAT(codes,
+              ElementsAre(absl::StatusCode::kOk, absl::StatusCode::kPermissionDenied,
+                          absl::StatusCode::kPermissionDenied, absl::StatusCode::kAborted,
+                          absl::StatusCode::kNotFound, absl::StatusCode::kInvalidArgument,
+                          absl::StatusCode::kInvalidArgument, absl::StatusCode::kInvalidArgument,
+                          absl::StatusCode::kFailedPrecondition, absl::StatusCode::kInvalidArgument,
+                          absl::StatusCode::kNotFound));
+  EXPECT_EQ(Count("facts_snapshot"), 1);
+  EXPECT_EQ(Count("host_report"), 1);
+  EXPECT_EQ(Count("transition"), 4);
+  EXPECT_EQ(reports().GetStreamState("h7")->sequence, 0u);
+}
+
+TEST_F(ReportsTest, AnEarlierSessionIsFencedOff) {
+  SessionStart start;
+  start.host_id = "h1";
+  start.time = At(2);
+  const auto later = store_->hosts().BeginSession(start);
+  ASSERT_TRUE(later.ok()) << later.status();
+  EXPECT_GT(later->epoch, epoch_);
+  TestEvaluation evaluation("h1", 1);
+  evaluation.Done();
+  evaluation.value.session_epoch = epoch_;
+  EXPECT_TRUE(absl::IsAborted(reports().Put(evaluation.value)));
+  EXPECT_EQ(Count("facts_snapshot"), 0);
+  evaluation.value.session_epoch = later->epoch;
+  EXPECT_TRUE(reports().Put(evaluation.value).ok());
+  // What it had sent again before it knew is no acknowledgement either.
+  evaluation.value.session_epoch = epoch_;
+  EXPECT_TRUE(absl::IsAborted(reports().Put(evaluation.value)));
 }
 
 TEST_F(ReportsTest, ARepeatedSequenceChangesNothing) {
   TestEvaluation first("h1", 5);
-  first.Verdict("r1", v1::Verdict::PASS);
   ASSERT_TRUE(reports().Put(first.Done()).ok());
   for (const uint64_t sequence : {5, 4, 1}) {
     TestEvaluation again("h1", sequence);
@@ -115,17 +177,18 @@ TEST_F(ReportsTest, ARepeatedSequenceChangesNothing) {
   }
   EXPECT_EQ(reports().GetStreamState("h1")->facts_digest, first.value.facts_digest);
   EXPECT_EQ(Count("facts_snapshot"), 1);
-  EXPECT_EQ(Count("finding"), 0);
-  EXPECT_THAT(History(), ElementsAre("r1 ->PASS"));
+  EXPECT_THAT(History("r1"), ElementsAre("r1 ->PASS"));
 }
 
 TEST_F(ReportsTest, TransitionsAreWrittenForChangedStatusOnly) {
   TestEvaluation first("h1", 1);
-  first.Verdict("r1", v1::Verdict::PASS);
   first.Verdict("r2", v1::Verdict::FAIL, {"web"});
   TestEvaluation second("h1", 2);
   second.Verdict("r1", v1::Verdict::FAIL, {"a"});
   second.Verdict("r2", v1::Verdict::FAIL, {"db"});
+  second.value.gap.emplace().set_dropped_count(3);
+  *second.value.gap->mutable_begin_time() = google::protobuf::Timestamp();
+  second.value.gap->mutable_begin_time()->set_seconds(absl::ToUnixSeconds(At(12)));
   TestEvaluation third("h1", 3);
   third.Verdict("r1", v1::Verdict::UNKNOWN);
   third.Verdict("r2", v1::Verdict::FAIL, {"db"});
@@ -133,182 +196,162 @@ TEST_F(ReportsTest, TransitionsAreWrittenForChangedStatusOnly) {
   for (TestEvaluation* evaluation : {&first, &second, &third}) {
     ASSERT_TRUE(reports().Put(evaluation->Done()).ok());
   }
-  EXPECT_THAT(History(), ElementsAre("r1 FAIL>UNKNOWN", "r3 ->MANUAL", "r1 PASS>FAIL", "r1 ->PASS",
-                                     "r2 ->FAIL"));
-  auto newest = reports().ListTransitions("h1", "base", "r1", 1);
-  ASSERT_TRUE(newest.ok()) << newest.status();
-  ASSERT_EQ(newest->size(), 1u);
-  EXPECT_EQ(newest->front().observed, At(30));
-  EXPECT_EQ(newest->front().recorded, At(31));
-  EXPECT_EQ(newest->front().facts_digest, third.value.facts_digest);
-  EXPECT_EQ(newest->front().baseline_digest, third.baselines[0].digest());
+  EXPECT_THAT(History(), ElementsAre("r1 FAIL>UNKNOWN", "r3 PASS>MANUAL", "r1 PASS>FAIL",
+                                     "r1 ->PASS", "r2 ->FAIL", "r3 ->PASS", "r4 ->PASS"));
+  EXPECT_EQ(Statuses(), "0@30 2@10 4@30 1@10");
+  TransitionQuery query;
+  query.host_id = "h1";
+  query.rule_id = "r1";
+  query.limit = 2;
+  const auto page = reports().ListTransitions(query);
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_EQ(page->transitions.size(), 2u);
+  const v1::Transition& newest = page->transitions[0];
+  EXPECT_EQ(newest.observed_time().seconds(), absl::ToUnixSeconds(At(30)));
+  EXPECT_EQ(newest.recorded_time().seconds(), absl::ToUnixSeconds(At(31)));
+  EXPECT_EQ(newest.facts_digest(), absl::BytesToHexString(third.value.facts_digest));
+  EXPECT_EQ(newest.baseline_digest(), MakeBaseline().digest());
+  EXPECT_EQ(newest.cause(), v1::Transition::FACTS);
+  EXPECT_FALSE(newest.has_gap_begin_time());
+  EXPECT_EQ(newest.verdict().rule_id(), "r1");
+  const v1::Transition& after_gap = page->transitions[1];
+  EXPECT_EQ(after_gap.gap_begin_time().seconds(), absl::ToUnixSeconds(At(12)));
+  EXPECT_EQ(after_gap.verdict().findings(0).object(), "a");
+  EXPECT_EQ(Sql("SELECT gap_count FROM facts_snapshot WHERE sequence = 2")[0][0].as<int>(), 3);
+}
+
+TEST_F(ReportsTest, TransitionsPageByKey) {
+  for (int sequence = 1; sequence <= 7; ++sequence) {
+    TestEvaluation evaluation("h1", sequence, {MakeBaseline(), MakeBaseline("other")});
+    evaluation.Verdict("r2", sequence % 2 == 0 ? v1::Verdict::FAIL : v1::Verdict::PASS);
+    ASSERT_TRUE(reports().Put(evaluation.Done()).ok());
+  }
+  TransitionQuery query;
+  query.host_id = "h1";
+  const auto all = reports().ListTransitions(query);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->transitions.size(), 14u);
+  EXPECT_TRUE(all->next.empty());
+  query.limit = 3;
+  std::vector<std::string> paged, whole;
+  do {
+    const auto page = reports().ListTransitions(query);
+    ASSERT_TRUE(page.ok()) << page.status();
+    for (const v1::Transition& t : page->transitions) paged.push_back(t.SerializeAsString());
+    query.after = page->next;
+    // What is new comes before the page and is not met.
+    TestEvaluation evaluation("h1", 100 + paged.size(), {MakeBaseline(), MakeBaseline("other")});
+    evaluation.Verdict("r4", paged.size() % 2 == 0 ? v1::Verdict::FAIL : v1::Verdict::PASS);
+    ASSERT_TRUE(reports().Put(evaluation.Done()).ok());
+  } while (!query.after.empty());
+  for (const v1::Transition& t : all->transitions) whole.push_back(t.SerializeAsString());
+  EXPECT_EQ(paged, whole);
+  for (const char* bad : {"x", "AAAA", "' OR true --"}) {
+    query.after = bad;
+    EXPECT_TRUE(absl::IsInvalidArgument(reports().ListTransitions(query).status())) << bad;
+  }
 }
 
 TEST_F(ReportsTest, HistoryCrossesMonths) {
-  TestEvaluation first("h1", 1);
+  TestEvaluation first("h1", 1), second("h1", 2);
   first.value.recorded =
       absl::FromCivil(absl::CivilSecond(2026, 12, 31, 23, 59, 59), absl::UTCTimeZone());
-  first.Verdict("r1", v1::Verdict::PASS);
-  TestEvaluation second("h1", 2);
   second.value.recorded = first.value.recorded + absl::Seconds(1);
   second.Verdict("r1", v1::Verdict::FAIL);
   ASSERT_TRUE(reports().Put(first.Done()).ok());
   ASSERT_TRUE(reports().Put(second.Done()).ok());
-  EXPECT_THAT(History(), ElementsAre("r1 PASS>FAIL", "r1 ->PASS"));
-  EXPECT_EQ(Count("transition_2026_12"), 1);
+  EXPECT_THAT(History("r1"), ElementsAre("r1 PASS>FAIL", "r1 ->PASS"));
+  EXPECT_EQ(Count("transition_2026_12"), 4);
   EXPECT_EQ(Count("transition_2027_01"), 1);
 }
 
-TEST_F(ReportsTest, UnchangedFactsAreStoredOnce) {
-  TestEvaluation first("h1", 1);
-  TestEvaluation second("h1", 2);
-  second.facts = first.facts;
-  TestEvaluation back("h1", 4);
-  back.facts = first.facts;
-  TestEvaluation third("h1", 3);
-  for (TestEvaluation* evaluation : {&first, &second, &third, &back}) {
-    ASSERT_TRUE(reports().Put(evaluation->Done()).ok());
-  }
-  EXPECT_EQ(Count("facts_blob"), 2);
-  EXPECT_EQ(Count("facts_snapshot"), 4);
-  EXPECT_EQ(reports().GetFacts("h1")->collector_version(), "facts 1");
-  EXPECT_EQ(reports().GetFacts("h1")->observed_time().seconds(), absl::ToUnixSeconds(At(40)));
-}
-
-TEST_F(ReportsTest, ARuleOrBaselineThatIsGoneLeavesNoVerdict) {
+TEST_F(ReportsTest, ABaselineThatIsGoneLeavesNoVerdict) {
   TestEvaluation first("h1", 1, {MakeBaseline(), MakeBaseline("other")});
-  first.Verdict("r1", v1::Verdict::FAIL, {"a"});
-  first.Verdict("r2", v1::Verdict::FAIL, {"a"});
-  first.Verdict("r1", v1::Verdict::FAIL, {"a"}, 1);
   TestEvaluation second("h1", 2);
-  second.Verdict("r2", v1::Verdict::FAIL, {"a"});
   ASSERT_TRUE(reports().Put(first.Done()).ok());
-  EXPECT_EQ(Count("finding"), 3);
+  EXPECT_EQ(Count("host_report"), 2);
+  EXPECT_EQ(Count("transition"), 8);
   ASSERT_TRUE(reports().Put(second.Done()).ok());
-  EXPECT_EQ(Count("finding"), 1);
-  EXPECT_EQ(Count("verdict"), 1);
-  EXPECT_TRUE(absl::IsNotFound(reports().GetReport("h1", "other").status()));
+  EXPECT_EQ(Count("host_report"), 1);
+  EXPECT_EQ(Count("transition"), 8);
 }
 
-TEST_F(ReportsTest, UnchangedRowsAreNotRewritten) {
+TEST_F(ReportsTest, ANewDocumentKeepsWhatItsRulesHave) {
+  v1::Baseline next = MakeBaseline();
+  // r1 goes, the others move up, r5 comes last.
+  next.mutable_rules()->DeleteSubrange(0, 1);
+  next.add_rules()->set_id("r5");
+  next.set_digest("next");
+  ASSERT_TRUE(reports().PutBaselines({next}).ok());
   TestEvaluation first("h1", 1);
-  TestEvaluation second("h1", 2);
-  for (TestEvaluation* evaluation : {&first, &second}) {
-    evaluation->Verdict("r1", v1::Verdict::FAIL, {"a", "a", "b"});
-  }
-  second.value.reports[0].mutable_verdicts(0)->mutable_findings(2)->set_observed("changed");
-  const auto versions = [this](const std::string& table) {
-    pqxx::connection connection(url_);
-    return pqxx::nontransaction(connection)
-        .exec("SELECT count(DISTINCT xmin::text) FROM " + table)[0][0]
-        .as<int>();
-  };
+  first.Verdict("r2", v1::Verdict::FAIL);
   ASSERT_TRUE(reports().Put(first.Done()).ok());
-  EXPECT_EQ(versions("finding"), 1);
+  TestEvaluation second("h1", 2, {next});
+  second.Verdict("r2", v1::Verdict::FAIL);
+  second.Verdict("r4", v1::Verdict::MANUAL);
   ASSERT_TRUE(reports().Put(second.Done()).ok());
-  EXPECT_EQ(versions("finding"), 2);
-  EXPECT_EQ(Count("finding"), 3);
-  EXPECT_EQ(versions("verdict"), 1);
+  EXPECT_EQ(Statuses(), "2@10 1@10 4@20 1@20");
+  EXPECT_THAT(History(), ElementsAre("r4 PASS>MANUAL", "r5 ->PASS", "r1 ->PASS", "r2 ->FAIL",
+                                     "r3 ->PASS", "r4 ->PASS"));
+}
+
+TEST_F(ReportsTest, UnchangedStatusesAreNotRewritten) {
+  TestEvaluation first("h1", 1), second("h1", 2), third("h1", 3);
+  ASSERT_TRUE(reports().Put(first.Done()).ok());
+  const auto version = [this] {
+    return Sql("SELECT xmin::text FROM host_report WHERE host_id = 'h1'")[0][0].as<std::string>();
+  };
+  const std::string before = version();
+  ASSERT_TRUE(reports().Put(second.Done()).ok());
+  EXPECT_EQ(version(), before);
+  EXPECT_EQ(store_->hosts().Get("h1")->observed_time().seconds(), absl::ToUnixSeconds(At(20)));
+  third.value.judgements[0].failing.add_configurations()->set_count(1);
+  ASSERT_TRUE(reports().Put(third.Done()).ok());
+  EXPECT_NE(version(), before);
+  EXPECT_EQ(Statuses(), "1@10 1@10 1@10 1@10");
 }
 
 TEST_F(ReportsTest, AFailureInTheMiddleStoresNothing) {
-  TestEvaluation first("h1", 1);
-  first.Verdict("r1", v1::Verdict::FAIL, {"a"});
+  ASSERT_TRUE(AddHost(*store_, "h2", "beta").ok());
+  TestEvaluation first("h1", 1), second("h2", 1);
+  second.Verdict("r1", v1::Verdict::FAIL, {"a"});
   first.Done();
-  {
-    pqxx::connection connection(url_);
-    pqxx::nontransaction(connection).exec("ALTER TABLE finding ADD CHECK (object <> 'a')");
-  }
-  EXPECT_TRUE(absl::IsInternal(reports().Put(first.value)));
-  for (const char* table :
-       {"facts_blob", "facts_snapshot", "host_report", "verdict", "transition"}) {
+  second.Done();
+  Sql("ALTER TABLE transition ADD CHECK (to_status <> 2)");
+  EXPECT_TRUE(absl::IsInternal(reports().PutBatch({&first.value, &second.value}).status()));
+  for (const char* table : {"facts_snapshot", "host_report", "transition"}) {
     EXPECT_EQ(Count(table), 0) << table;
   }
   EXPECT_EQ(reports().GetStreamState("h1")->sequence, 0u);
+  // One by one, the good one is stored.
+  EXPECT_TRUE(reports().Put(first.value).ok());
+  EXPECT_TRUE(absl::IsInternal(reports().Put(second.value)));
 }
 
-TEST_F(ReportsTest, ConcurrentPutsOfOneHostAreOrdered) {
+TEST_F(ReportsTest, ConcurrentBatchesOfTheSameHostsAreOrdered) {
+  for (const char* id : {"h2", "h3", "h4"}) ASSERT_TRUE(AddHost(*store_, id, id).ok());
   std::vector<std::thread> threads;
   std::vector<absl::Status> statuses(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&, i] {
-      TestEvaluation evaluation("h1", i + 1);
-      evaluation.Verdict("r1", i % 2 == 0 ? v1::Verdict::PASS : v1::Verdict::FAIL, {"x"});
-      statuses[i] = reports().Put(evaluation.Done());
+      std::vector<std::string> hosts = {"h1", "h2", "h3", "h4"};
+      if (i % 2 == 0) std::reverse(hosts.begin(), hosts.end());
+      std::vector<std::unique_ptr<TestEvaluation>> batch;
+      std::vector<const Evaluation*> pointers;
+      for (const std::string& host : hosts) {
+        TestEvaluation& evaluation = *batch.emplace_back(new TestEvaluation(host, i + 1));
+        evaluation.Verdict("r1", i % 2 == 0 ? v1::Verdict::PASS : v1::Verdict::FAIL, {"x"});
+        pointers.push_back(&evaluation.Done());
+      }
+      statuses[i] = reports().PutBatch(pointers).status();
     });
   }
   for (std::thread& thread : threads) thread.join();
   for (const absl::Status& status : statuses) EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(reports().GetStreamState("h1")->sequence, 8u);
-  EXPECT_EQ(reports().GetFacts("h1")->collector_version(), "facts 8");
-}
-
-TEST_F(ReportsTest, DamagedBytesAreDataLoss) {
-  TestEvaluation first("h1", 1);
-  ASSERT_TRUE(reports().Put(first.Done()).ok());
-  {
-    pqxx::connection connection(url_);
-    pqxx::nontransaction(connection)
-        .exec("UPDATE facts_blob SET content = 'x'; UPDATE host_report SET report = 'x'");
+  for (const char* host : {"h1", "h2", "h3", "h4"}) {
+    EXPECT_EQ(reports().GetStreamState(host)->sequence, 8u);
+    EXPECT_EQ(reports().GetFacts(host)->facts.collector_version(), "facts 8");
   }
-  EXPECT_TRUE(absl::IsDataLoss(reports().GetFacts("h1").status()));
-  EXPECT_TRUE(absl::IsDataLoss(reports().GetReport("h1", "base").status()));
-}
-
-// Fifty containers that each fail every one of 28 rules, with ids that do not compress.
-TEST_F(ReportsTest, AHostOfFiftyContainersIsStoredQuickly) {
-  std::mt19937 random(1);
-  std::vector<std::string> objects;
-  for (int i = 0; i < 50; ++i) {
-    objects.push_back(support::Sha256Hex(std::to_string(random())));
-  }
-  v1::Baseline baseline;
-  baseline.set_id("base");
-  baseline.set_digest("digest");
-  for (int r = 0; r < 73; ++r) baseline.add_rules()->set_id(absl::StrCat("rule-", r));
-  absl::Duration best = absl::InfiniteDuration();
-  for (int sequence = 1; sequence <= 6; ++sequence) {
-    TestEvaluation evaluation("h1", sequence, {baseline});
-    for (int r = 0; r < 73; ++r) {
-      const bool fails = r < 28;
-      evaluation.Verdict(baseline.rules(r).id(), fails ? v1::Verdict::FAIL : v1::Verdict::PASS,
-                         fails ? objects : std::vector<std::string>());
-    }
-    // One container is new, one is gone.
-    objects[sequence] = support::Sha256Hex(std::to_string(random()));
-    evaluation.Done();
-    const absl::Time start = absl::Now();
-    ASSERT_TRUE(reports().Put(evaluation.value).ok());
-    const absl::Duration took = absl::Now() - start;
-    RecordProperty(absl::StrCat("put_", sequence), absl::FormatDuration(took));
-    if (sequence > 1) best = std::min(best, took);
-  }
-#ifdef NDEBUG
-  EXPECT_LT(best, absl::Milliseconds(50));
-#else
-  // Code that is not optimised, beside other tests.
-  EXPECT_LT(best, absl::Milliseconds(500));
-#endif
-  EXPECT_EQ(Count("finding"), 28 * 50);
-}
-
-TEST(FactsCodecTest, PacksAndUnpacks) {
-  v1::HostFacts facts;
-  for (int i = 0; i < 50; ++i) {
-    facts.mutable_containers()->add_containers()->set_name(absl::StrCat("container ", i));
-  }
-  auto packed = Compress(facts);
-  ASSERT_TRUE(packed.ok()) << packed.status();
-  EXPECT_LT(packed->size(), facts.ByteSizeLong() / 2);
-  v1::HostFacts copy;
-  ASSERT_TRUE(Decompress(*packed, copy).ok());
-  EXPECT_EQ(copy.SerializeAsString(), facts.SerializeAsString());
-  for (const std::string& bad :
-       {std::string(), std::string("x"), packed->substr(0, 40), *packed + "x"}) {
-    EXPECT_TRUE(absl::IsDataLoss(Decompress(bad, copy))) << bad.size();
-    EXPECT_EQ(copy.ByteSizeLong(), 0u);
-  }
-  EXPECT_EQ(*Compress(copy), *Compress(v1::HostFacts()));
 }
 
 }  // namespace

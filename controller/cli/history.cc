@@ -1,0 +1,119 @@
+#include <memory>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "controller/cli/client.h"
+#include "controller/cli/command.h"
+#include "controller/cli/format.h"
+#include "controller/cli/host_filter.h"
+#include "plimsoll/v1/host_service.grpc.pb.h"
+
+namespace plimsoll::cli {
+namespace {
+
+struct HistoryOptions {
+  v1::ListTransitionsRequest request;
+  int limit = 50;
+};
+
+// How long after the observation the controller had it: "+3 s".
+std::string Delay(const v1::Transition& transition) {
+  const auto& recorded = transition.recorded_time();
+  const absl::Time time =
+      absl::FromUnixSeconds(recorded.seconds()) + absl::Nanoseconds(recorded.nanos());
+  const std::string age = FormatAge(transition.observed_time(), time);
+  return absl::StrCat("+", absl::StripSuffix(age, " ago"));
+}
+
+std::string Cause(const v1::Transition& transition) {
+  if (transition.cause() == v1::Transition::CAUSE_UNSPECIFIED) return "-";
+  return absl::AsciiStrToLower(v1::Transition::Cause_Name(transition.cause()));
+}
+
+void PrintHistory(const v1::ListTransitionsResponse& all, Session& session) {
+  if (all.transitions().empty()) {
+    *session.out << "No changes match.\n";
+    return;
+  }
+  bool gap = false;
+  Table table({"OBSERVED", "RECORDED", "RULE", "CHANGE", "CAUSE"});
+  for (const v1::Transition& transition : all.transitions()) {
+    const bool first = transition.cause() == v1::Transition::FIRST;
+    const std::string from = first ? "-" : PaintStatus(session.terminal, transition.from());
+    gap = gap || transition.has_gap_begin_time();
+    table.Row({FormatInstant(transition.observed_time()), Delay(transition),
+               absl::StrCat(Printable(transition.baseline_id(), 32), " ",
+                            Printable(transition.rule_id(), 16)),
+               absl::StrCat(from, " > ", PaintStatus(session.terminal, transition.to())),
+               absl::StrCat(Cause(transition), transition.has_gap_begin_time() ? " *" : "")});
+  }
+  table.Print(session.terminal, *session.out);
+  if (gap) {
+    *session.out << "* changes before this one were lost: the collector had no room for them\n";
+  }
+  if (!all.next_page_token().empty()) *session.out << "… more; --limit 0 lists all\n";
+}
+
+absl::Status ShowHistory(Client& client, HistoryOptions& options, Session& session) {
+  v1::ListTransitionsResponse all;
+  const auto get = [&](int size, const std::string& token) {
+    options.request.set_page_size(size);
+    options.request.set_page_token(token);
+    return client.Call(&v1::HostService::Stub::ListTransitions,
+                       v1::HostService::NewStub(client.channel()), options.request);
+  };
+  const auto more = ReadPages(
+      options.limit, get,
+      [&all](const auto& page) {
+        all.mutable_transitions()->MergeFrom(page.transitions());
+        all.set_next_page_token(page.next_page_token());
+      },
+      [&all] { return all.transitions_size(); });
+  if (!more.ok()) return more.status();
+  if (session.json()) {
+    session.PrintJson(all);
+  } else {
+    PrintHistory(all, session);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddHistory(CLI::App& app, Session& session) {
+  auto options = std::make_shared<HistoryOptions>();
+  v1::ListTransitionsRequest& request = options->request;
+  CLI::App* command =
+      app.add_subcommand("history", "Show how a host's verdicts changed, newest first");
+  AddOutputOption(*command, session);
+  command
+      ->add_option_function<std::string>(
+          "host", [&request](const std::string& host) { request.set_host(host); },
+          "Host name or id; a removed host by its id")
+      ->required()
+      ->type_name("HOST");
+  command
+      ->add_option_function<std::string>(
+          "--rule", [&request](const std::string& rule) { request.set_rule(rule); },
+          "Only this rule, by id or slug")
+      ->type_name("RULE");
+  command
+      ->add_option_function<std::string>(
+          "--baseline", [&request](const std::string& id) { request.set_baseline(id); },
+          "Only this baseline [all]")
+      ->type_name("ID");
+  AddLimitOption(*command, options->limit);
+  command->footer(
+      "OBSERVED is the host's clock when the facts changed, RECORDED how much later the controller "
+      "had them.\nThe cause is first (never judged before), facts (the host changed) or baseline "
+      "(the rule did).\n\nExamples:\n  plimsoll history web-1 --rule 5.04\n  plimsoll history "
+      "web-1 "
+      "--limit 0 -o json");
+  command->final_callback([options, &session] {
+    WithClient(session, [&](Client& client) { return ShowHistory(client, *options, session); });
+  });
+}
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,101 @@
+// Findings across the fleet, which are not stored: the index tells where there may be some, and the
+// facts of those hosts are judged again.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "controller/fleet/index.h"
+#include "controller/store/report_store.h"
+#include "plimsoll/v1/baseline.pb.h"
+#include "plimsoll/v1/finding_service.pb.h"
+#include "plimsoll/v1/verdict.pb.h"
+
+namespace plimsoll::fleet {
+
+// Which findings, and where the page begins. All conditions must hold.
+struct FindingQuery {
+  Selection selection;
+  // Empty: every active baseline.
+  std::string baseline_id;
+  // Empty: every rule.
+  std::vector<std::string> rule_ids;
+  // Of the findings themselves. Others than FAIL, UNKNOWN, MANUAL and PASS select nothing.
+  std::vector<v1::Verdict::Status> statuses;
+  v1::Severity minimum_severity = v1::SEVERITY_UNSPECIFIED;
+  // Opaque position from `next` of the page before; empty: from the first.
+  std::string after;
+  size_t limit = 100;
+};
+
+struct FindingPage {
+  std::vector<v1::FleetFinding> findings;
+  // Empty: last page. The page may be short, or empty, and not be the last.
+  std::string next;
+};
+
+// A rule's place among all findings, and a document of that rule alone.
+struct RuleEntry {
+  // Places in the list of active documents, and of the rule in its document.
+  size_t baseline = 0;
+  size_t rule = 0;
+  // Judging by it gives the verdict that the whole document gives for this rule.
+  v1::Baseline alone;
+};
+
+// One host that may have findings of one rule.
+struct FindingCandidate {
+  const RuleEntry* entry = nullptr;
+  std::string host_id;
+  std::string hostname;
+  // Microseconds since 1970; kNever and 0 when not known.
+  int64_t observed = 0;
+  int64_t since = 0;
+};
+
+// Position in the order of findings: severity (worst first), rule id, baseline id, host id, object.
+struct FindingPosition {
+  int severity = 0;
+  std::string rule_id;
+  std::string baseline_id;
+  // Empty: before the rule's first host.
+  std::string host_id;
+  // True: behind all findings of that host; object and occurrence mean nothing.
+  bool host_done = false;
+  // Cut to 1024 bytes; its findings are counted from 0.
+  std::string object;
+  int occurrence = 0;
+};
+
+// Thread-safe. Borrows all.
+class FindingPages {
+ public:
+  // Looks at the facts of at most `spare_hosts` hosts more than a page has room for findings.
+  FindingPages(const FleetIndex& index, store::ReportStore& reports,
+               const std::vector<v1::Baseline>& baselines, size_t spare_hosts = 256);
+
+  // INVALID_ARGUMENT: `after` is not from a page. Errors as the store's.
+  absl::StatusOr<FindingPage> List(const FindingQuery& query) const;
+
+ private:
+  // The next candidates behind `position`, at most `limit`.
+  std::vector<FindingCandidate> Next(const FindingQuery& query, const FindingPosition& position,
+                                     size_t limit) const;
+
+  const FleetIndex& index_;
+  store::ReportStore& reports_;
+  const size_t spare_hosts_;
+  // Every rule of every baseline, in the order of findings.
+  std::vector<RuleEntry> entries_;
+};
+
+// Statuses (bit 1 << status) a verdict may have when one of its findings has `finding`.
+uint32_t VerdictsWith(v1::Verdict::Status finding);
+
+// `baseline` with this rule only. Verdicts do not depend on other rules: an alias has a check of
+// its own.
+v1::Baseline Alone(const v1::Baseline& baseline, const v1::Rule& rule);
+
+}  // namespace plimsoll::fleet

@@ -1,0 +1,199 @@
+#include "controller/fleet/index.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace plimsoll::fleet {
+namespace {
+
+// Hosts read in one statement, and taken over under one lock.
+constexpr size_t kBatch = 256;
+constexpr size_t kChunk = 32;
+// Hosts that fell silent, in one statement and from one tick: what changed comes first.
+constexpr size_t kSilentBatch = 64;
+constexpr size_t kSilentLimit = 2048;
+constexpr absl::Duration kPause = absl::Seconds(1);
+
+// Moves at most `limit` out of `from`.
+std::vector<std::string> Take(absl::flat_hash_set<std::string>& from, size_t limit) {
+  std::vector<std::string> taken;
+  taken.reserve(std::min(limit, from.size()));
+  while (!from.empty() && taken.size() < limit) {
+    taken.push_back(std::move(from.extract(from.begin()).value()));
+  }
+  return taken;
+}
+
+}  // namespace
+
+FleetIndex::FleetIndex(store::FleetStore& fleet, store::ReportStore& reports,
+                       const std::vector<v1::Baseline>& baselines, const support::Clock& clock,
+                       Options options)
+    : store_(fleet),
+      reports_(reports),
+      clock_(clock),
+      options_(std::move(options)),
+      fleet_(baselines, options_.stale_after) {}
+
+FleetIndex::~FleetIndex() {
+  {
+    absl::MutexLock lock(&queue_mutex_);
+    stopped_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Status FleetIndex::Load() {
+  const absl::Time read = clock_.Now();
+  absl::Status learned;
+  auto moment = store_.Load([&](store::HostState state) {
+    learned.Update(LearnDocuments(state));
+    absl::MutexLock lock(&mutex_);
+    fleet_.Set(state, read);
+  });
+  if (!moment.ok()) return moment.status();
+  if (!learned.ok()) return learned;
+  moment_ = *moment;
+  thread_ = std::thread([this] { Run(); });
+  return absl::OkStatus();
+}
+
+void FleetIndex::Changed(const std::vector<std::string>& host_ids) {
+  if (host_ids.empty()) return;
+  absl::MutexLock lock(&queue_mutex_);
+  changed_.insert(host_ids.begin(), host_ids.end());
+  ++announced_;
+}
+
+void FleetIndex::CatchUp() {
+  absl::MutexLock lock(&queue_mutex_);
+  behind_ = true;
+  ++announced_;
+}
+
+void FleetIndex::Seen(const std::map<std::string, absl::Time>& last_seen) {
+  for (auto it = last_seen.begin(); it != last_seen.end();) {
+    absl::MutexLock lock(&mutex_);
+    for (size_t i = 0; i < kBatch && it != last_seen.end(); ++i, ++it) {
+      fleet_.Hear(it->first, it->second);
+    }
+  }
+}
+
+void FleetIndex::Tick() {
+  std::vector<std::string> silent;
+  {
+    absl::MutexLock lock(&mutex_);
+    silent = fleet_.Tick(clock_.Now(), kSilentLimit);
+  }
+  if (silent.empty()) return;
+  absl::MutexLock lock(&queue_mutex_);
+  silent_.insert(silent.begin(), silent.end());
+}
+
+bool FleetIndex::Await(absl::Duration timeout) {
+  absl::MutexLock lock(&queue_mutex_);
+  const uint64_t wanted = announced_;
+  const auto settled = [this, wanted]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(queue_mutex_) {
+    return settled_ >= wanted;
+  };
+  return queue_mutex_.AwaitWithTimeout(absl::Condition(&settled), timeout);
+}
+
+void FleetIndex::Run() {
+  while (true) {
+    std::vector<std::string> ids;
+    bool behind = false;
+    bool urgent = true;
+    uint64_t announced = 0;
+    {
+      absl::MutexLock lock(&queue_mutex_);
+      const auto work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(queue_mutex_) {
+        return stopped_ || behind_ || !changed_.empty() || !silent_.empty();
+      };
+      queue_mutex_.Await(absl::Condition(&work));
+      if (stopped_) return;
+      behind = std::exchange(behind_, false);
+      announced = announced_;
+      if (!behind) {
+        urgent = !changed_.empty();
+        ids = urgent ? Take(changed_, kBatch) : Take(silent_, kSilentBatch);
+      }
+    }
+    const absl::Status status = behind ? LookForChanges() : ReadAgain(ids);
+    absl::MutexLock lock(&queue_mutex_);
+    if (status.ok()) {
+      // What is announced meanwhile is in the queue, and not counted.
+      if (changed_.empty() && !behind_) settled_ = std::max(settled_, announced);
+      continue;
+    }
+    spdlog::warn("fleet index waits for the database hosts={} error=\"{}\"", ids.size(),
+                 status.ToString());
+    behind_ = behind_ || behind;
+    if (urgent) changed_.insert(ids.begin(), ids.end());
+    queue_mutex_.AwaitWithTimeout(absl::Condition(&stopped_), kPause);
+    if (stopped_) return;
+  }
+}
+
+absl::Status FleetIndex::LookForChanges() {
+  auto ids = store_.ChangedSince(moment_);
+  if (!ids.ok()) return ids.status();
+  absl::MutexLock lock(&queue_mutex_);
+  changed_.insert(ids->begin(), ids->end());
+  return absl::OkStatus();
+}
+
+absl::Status FleetIndex::LearnDocuments(const store::HostState& state) {
+  for (const store::HostVerdicts& verdicts : state.verdicts) {
+    if (verdicts.baseline_digest.empty()) continue;
+    const bool wanted = Read([&](const Fleet& fleet) {
+      const BaselineColumns* baseline = fleet.Find(verdicts.baseline_id);
+      return baseline != nullptr && !baseline->Knows(verdicts.baseline_digest);
+    });
+    if (!wanted || lost_documents_.contains(verdicts.baseline_digest)) continue;
+    auto document = reports_.GetBaseline(verdicts.baseline_digest);
+    if (absl::IsNotFound(document.status())) {
+      lost_documents_.insert(verdicts.baseline_digest);
+      spdlog::warn("baseline document not stored baseline={} digest={}", verdicts.baseline_id,
+                   verdicts.baseline_digest);
+      continue;
+    }
+    if (!document.ok()) return document.status();
+    absl::MutexLock lock(&mutex_);
+    fleet_.AddDocument(*document);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FleetIndex::ReadAgain(const std::vector<std::string>& ids) {
+  const absl::Time read = clock_.Now();
+  auto states = store_.Get(ids);
+  if (!states.ok()) return states.status();
+  absl::flat_hash_set<absl::string_view> gone(ids.begin(), ids.end());
+  for (const store::HostState& state : *states) {
+    gone.erase(state.host.id());
+    if (auto status = LearnDocuments(state); !status.ok()) return status;
+  }
+  for (size_t begin = 0; begin < states->size(); begin += kChunk) {
+    const size_t end = std::min(begin + kChunk, states->size());
+    absl::MutexLock lock(&mutex_);
+    for (size_t i = begin; i < end; ++i) fleet_.Set((*states)[i], read);
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const absl::string_view id : gone) fleet_.Remove(std::string(id));
+  }
+  if (options_.unwelcome == nullptr) return absl::OkStatus();
+  for (const absl::string_view id : gone) options_.unwelcome(std::string(id));
+  for (const store::HostState& state : *states) {
+    const v1::Host::Connection connection = state.host.connection();
+    if (state.removed || connection == v1::Host::REVOKED || connection == v1::Host::QUARANTINED) {
+      options_.unwelcome(state.host.id());
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace plimsoll::fleet

@@ -1,0 +1,202 @@
+#include "controller/fleet/selector.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace plimsoll::fleet {
+namespace {
+
+constexpr size_t kMaximumBytes = 4096;
+constexpr size_t kMaximumRequirements = 64;
+constexpr size_t kMaximumValues = 64;
+constexpr size_t kMaximumKeyBytes = 63;
+constexpr size_t kShownBytes = 16;
+
+bool IsKeyByte(char c) {
+  return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '_' || c == '.' || c == '/' ||
+         c == '-';
+}
+
+bool IsValueByte(char c) {
+  return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '/' || c == ':' || c == '@' ||
+         c == '-';
+}
+
+// Reads from the front; every error names where it stands.
+class Parser {
+ public:
+  explicit Parser(absl::string_view text) : text_(text) {}
+
+  absl::StatusOr<Selector> Parse() {
+    Selector selector;
+    SkipBlanks();
+    if (AtEnd()) return selector;
+    while (true) {
+      if (selector.size() == kMaximumRequirements) {
+        return Error(absl::StrCat("more than ", kMaximumRequirements, " requirements"));
+      }
+      auto requirement = ParseRequirement();
+      if (!requirement.ok()) return requirement.status();
+      selector.push_back(*std::move(requirement));
+      SkipBlanks();
+      if (AtEnd()) return selector;
+      if (!Take(',')) return Expected("\",\" or the end");
+    }
+  }
+
+ private:
+  bool AtEnd() const { return at_ == text_.size(); }
+  char Next() const { return AtEnd() ? '\0' : text_[at_]; }
+  bool Take(char c) {
+    if (AtEnd() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+  void SkipBlanks() {
+    while (!AtEnd() && (text_[at_] == ' ' || text_[at_] == '\t')) ++at_;
+  }
+
+  absl::Status Error(absl::string_view what) const {
+    return absl::InvalidArgumentError(absl::StrCat("selector, column ", at_ + 1, ": ", what));
+  }
+  absl::Status Expected(absl::string_view what) const {
+    const std::string found =
+        AtEnd() ? "the end"
+                : absl::StrCat("\"", absl::CHexEscape(text_.substr(at_, kShownBytes)), "\"");
+    return Error(absl::StrCat("expected ", what, ", found ", found));
+  }
+
+  absl::StatusOr<std::string> ParseKey() {
+    const size_t begin = at_;
+    while (!AtEnd() && IsKeyByte(text_[at_])) ++at_;
+    const size_t size = at_ - begin;
+    if (size == 0) return Expected("a label's key of [a-z0-9_./-]");
+    if (size > kMaximumKeyBytes) {
+      at_ = begin;
+      return Error(absl::StrCat("a key has at most ", kMaximumKeyBytes, " bytes"));
+    }
+    return std::string(text_.substr(begin, size));
+  }
+
+  absl::StatusOr<std::string> ParseValue() {
+    std::string value;
+    if (!Take('"')) {
+      while (!AtEnd() && IsValueByte(text_[at_])) value += text_[at_++];
+      if (value.empty()) return Expected("a value of [A-Za-z0-9_./:@-], or one in double quotes");
+      return value;
+    }
+    while (!Take('"')) {
+      if (Take('\\') && Next() != '"' && Next() != '\\') return Expected("\\\" or \\\\");
+      if (AtEnd()) return Expected("a closing \"");
+      value += text_[at_++];
+    }
+    return value;
+  }
+
+  absl::StatusOr<std::vector<std::string>> ParseList() {
+    std::vector<std::string> values;
+    SkipBlanks();
+    if (!Take('(')) return Expected("\"(\"");
+    do {
+      if (values.size() == kMaximumValues) {
+        return Error(absl::StrCat("more than ", kMaximumValues, " values"));
+      }
+      SkipBlanks();
+      auto value = ParseValue();
+      if (!value.ok()) return value.status();
+      values.push_back(*std::move(value));
+      SkipBlanks();
+    } while (Take(','));
+    if (!Take(')')) return Expected("\",\" or \")\"");
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+    return values;
+  }
+
+  absl::StatusOr<Requirement> ParseRequirement() {
+    using Kind = Requirement::Kind;
+    Requirement requirement;
+    SkipBlanks();
+    const bool negated = Take('!');
+    SkipBlanks();
+    auto key = ParseKey();
+    if (!key.ok()) return key.status();
+    requirement.key = *std::move(key);
+    SkipBlanks();
+    if (negated || AtEnd() || Next() == ',') {
+      requirement.kind = negated ? Kind::kNotExists : Kind::kExists;
+      return requirement;
+    }
+    if (Next() == '=' || Next() == '!') {
+      requirement.kind = Take('!') ? Kind::kNotIn : Kind::kIn;
+      if (!Take('=')) return Expected("\"=\"");
+      if (requirement.kind == Kind::kIn) Take('=');
+      SkipBlanks();
+      auto value = ParseValue();
+      if (!value.ok()) return value.status();
+      requirement.values.push_back(*std::move(value));
+      return requirement;
+    }
+    const size_t begin = at_;
+    while (!AtEnd() && absl::ascii_isalpha(text_[at_])) ++at_;
+    const absl::string_view word = text_.substr(begin, at_ - begin);
+    if (word != "in" && word != "notin") {
+      at_ = begin;
+      return Expected("\"=\", \"!=\", \"in (...)\", \"notin (...)\" or \",\"");
+    }
+    requirement.kind = word == "in" ? Kind::kIn : Kind::kNotIn;
+    auto values = ParseList();
+    if (!values.ok()) return values.status();
+    requirement.values = *std::move(values);
+    return requirement;
+  }
+
+  const absl::string_view text_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<Selector> ParseSelector(absl::string_view text) {
+  if (text.size() > kMaximumBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("selector, column ", kMaximumBytes + 1,
+                                                   ": longer than ", kMaximumBytes, " bytes"));
+  }
+  return Parser(text).Parse();
+}
+
+absl::StatusOr<Selector> SelectorOf(const std::map<std::string, std::string>& labels,
+                                    absl::string_view expression) {
+  if (labels.size() > kMaximumRequirements) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("labels: more than ", kMaximumRequirements, " of them"));
+  }
+  auto selector = ParseSelector(expression);
+  if (!selector.ok()) return selector.status();
+  for (const auto& [key, value] : labels) {
+    selector->push_back({key, Requirement::Kind::kIn, {value}});
+  }
+  return selector;
+}
+
+bool Matches(const Selector& selector, const std::map<std::string, std::string>& labels) {
+  using Kind = Requirement::Kind;
+  for (const Requirement& requirement : selector) {
+    const auto label = labels.find(requirement.key);
+    const bool has = label != labels.end();
+    const bool among = has && std::binary_search(requirement.values.begin(),
+                                                 requirement.values.end(), label->second);
+    const bool holds = requirement.kind == Kind::kIn       ? among
+                       : requirement.kind == Kind::kNotIn  ? !among
+                       : requirement.kind == Kind::kExists ? has
+                                                           : !has;
+    if (!holds) return false;
+  }
+  return true;
+}
+
+}  // namespace plimsoll::fleet

@@ -1,0 +1,193 @@
+#include "controller/reevaluate/reevaluator.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "controller/evaluate/evaluate.h"
+#include "controller/reevaluate/judge_host.h"
+#include "proto/support/logging.h"
+
+namespace plimsoll::reevaluate {
+namespace {
+
+// A batch holds its hosts' rows locked for some milliseconds.
+constexpr int kBatch = 50;
+constexpr int kNice = 10;
+constexpr absl::Duration kBusyPause = absl::Milliseconds(20);
+constexpr absl::Duration kRetryPause = absl::Seconds(1);
+constexpr absl::Duration kLogEvery = absl::Seconds(5);
+
+// Worth trying again with the same hosts.
+bool IsTransient(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsAborted(status);
+}
+
+}  // namespace
+
+Reevaluator::Reevaluator(store::Store& store, std::vector<v1::Baseline> baselines,
+                         const support::Clock& clock, int threads)
+    : store_(store),
+      baselines_(std::move(baselines)),
+      clock_(clock),
+      thread_count_(std::max(threads, 1)) {
+  for (const v1::Baseline& baseline : baselines_) digests_.push_back(baseline.digest());
+}
+
+Reevaluator::~Reevaluator() { Stop(); }
+
+void Reevaluator::Start() {
+  absl::MutexLock lock(&mutex_);
+  if (stopped_ || !threads_.empty()) return;
+  progress_.running = true;
+  live_threads_ = thread_count_;
+  logged_ = clock_.Now();
+  for (int i = 0; i < thread_count_; ++i) threads_.emplace_back([this] { Run(); });
+}
+
+void Reevaluator::Stop() {
+  std::vector<std::thread> threads;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopped_ = true;
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+void Reevaluator::Await() {
+  absl::MutexLock lock(&mutex_);
+  const auto done = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !progress_.running; };
+  mutex_.Await(absl::Condition(&done));
+}
+
+Reevaluator::Progress Reevaluator::progress() {
+  absl::MutexLock lock(&mutex_);
+  return progress_;
+}
+
+bool Reevaluator::Pause(absl::Duration duration) {
+  absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(&stopped_), duration);
+  return !stopped_;
+}
+
+void Reevaluator::LogProgress() {
+  spdlog::info("re-evaluating hosts stored={} passed_over={} failed={} left={} running={}",
+               progress_.stored, progress_.passed_over, progress_.failed, progress_.left,
+               progress_.running);
+  logged_ = clock_.Now();
+}
+
+void Reevaluator::Run() {
+  // Of this thread alone; one that may not be nicer works as it is.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+  Workspace workspace;
+  for (std::vector<std::string> ids = Claim(); !ids.empty(); ids = Claim()) {
+    Do(ids, workspace);
+    absl::MutexLock lock(&mutex_);
+    --busy_;
+    if (clock_.Now() - logged_ >= kLogEvery) LogProgress();
+  }
+  absl::MutexLock lock(&mutex_);
+  if (--live_threads_ > 0) return;
+  progress_.running = false;
+  if (worked_) LogProgress();
+}
+
+absl::Status Reevaluator::NextPage(std::vector<std::string>& ids) {
+  while (!exhausted_) {
+    const bool begins = after_id_.empty();
+    auto page =
+        store_.reports().ListOutdated(digests_, evaluate::kEvaluatorVersion, after_id_, kBatch);
+    if (!page.ok()) return page.status();
+    if (begins && !page->empty()) {
+      const auto left =
+          store_.reports().CountOutdated(digests_, evaluate::kEvaluatorVersion, after_id_);
+      if (!left.ok()) return left.status();
+      absl::MutexLock lock(&mutex_);
+      progress_.left = *left;
+      progress_.failed = 0;
+      worked_ = true;
+      stored_before_pass_ = progress_.stored;
+    }
+    if (!page->empty()) {
+      after_id_ = page->back();
+      ids = *std::move(page);
+      return absl::OkStatus();
+    }
+    // The pass is over. Hosts may have come back under other documents meanwhile, from a controller
+    // that is not upgraded yet: another pass, unless this one moved nothing.
+    absl::MutexLock lock(&mutex_);
+    const auto idle = [this]()
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return busy_ == 0 || stopped_; };
+    mutex_.Await(absl::Condition(&idle));
+    if (begins) progress_.left = 0;
+    exhausted_ = begins || stopped_ || progress_.stored == stored_before_pass_;
+    after_id_.clear();
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::string> Reevaluator::Claim() {
+  absl::MutexLock claim(&claim_mutex_);
+  while (Pause(absl::ZeroDuration())) {
+    if (store_.Busy()) {
+      if (!Pause(kBusyPause)) break;
+      continue;
+    }
+    std::vector<std::string> ids;
+    const absl::Status status = NextPage(ids);
+    if (status.ok()) {
+      absl::MutexLock lock(&mutex_);
+      if (!ids.empty()) ++busy_;
+      return ids;
+    }
+    spdlog::warn("hosts to re-evaluate cannot be listed error=\"{}\"", status.ToString());
+    if (!Pause(kRetryPause)) break;
+  }
+  return {};
+}
+
+void Reevaluator::Do(const std::vector<std::string>& ids, Workspace& workspace) {
+  absl::Status status = TryBatch(ids, workspace);
+  while (IsTransient(status)) {
+    spdlog::warn("re-evaluation waits error=\"{}\"", status.ToString());
+    if (!Pause(kRetryPause)) return;
+    status = TryBatch(ids, workspace);
+  }
+  if (status.ok()) return;
+  // One of them spoils the batch.
+  if (ids.size() > 1) {
+    for (const std::string& id : ids) Do({id}, workspace);
+    return;
+  }
+  spdlog::error("host cannot be re-evaluated host={} error=\"{}\"", support::LogSafe(ids[0]),
+                support::LogSafe(status.ToString()));
+  absl::MutexLock lock(&mutex_);
+  ++progress_.failed;
+  --progress_.left;
+}
+
+absl::Status Reevaluator::TryBatch(const std::vector<std::string>& ids, Workspace& workspace) {
+  const auto all = store_.reports().GetFactsOf(ids);
+  if (!all.ok()) return all.status();
+  std::vector<store::Reevaluation>& batch = workspace.batch;
+  batch.resize(all->size());
+  for (size_t i = 0; i < all->size(); ++i) {
+    const store::StoredFacts& stored = (*all)[i];
+    batch[i].host_id = stored.host_id;
+    batch[i].sequence = stored.sequence;
+    workspace.fingerprints.Clear();
+    JudgeHost(stored.facts, baselines_, stored.observed, stored.host_id, stored.digest,
+              workspace.fingerprints, batch[i].judgements);
+  }
+  const auto done = store_.reports().PutReevaluations(batch, clock_.Now());
+  if (!done.ok()) return done.status();
+  absl::MutexLock lock(&mutex_);
+  progress_.left -= static_cast<int64_t>(ids.size());
+  for (const bool stored : *done) ++(stored ? progress_.stored : progress_.passed_over);
+  return absl::OkStatus();
+}
+
+}  // namespace plimsoll::reevaluate

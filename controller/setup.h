@@ -1,0 +1,44 @@
+// What a server is made of before it is wired: documents, credentials, the database's address.
+#pragma once
+
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "controller/access/authenticator.h"
+#include "controller/access/certificate_authority.h"
+#include "controller/config.h"
+#include "controller/store/store.h"
+#include "plimsoll/v1/baseline.pb.h"
+
+namespace plimsoll::controller {
+
+// The documents to judge by. Errors name the file or id.
+absl::StatusOr<std::vector<v1::Baseline>> LoadBaselines(const Config& config);
+
+// The libpq connection string; empty: run a private PostgreSQL. May hold a password.
+absl::StatusOr<std::string> DatabaseUrl(const Config& config);
+
+// Names of the server's certificate.
+std::vector<std::string> CertificateNames(const Config& config);
+
+// This machine's name; empty when it has none.
+std::string Hostname();
+
+// The first start makes the administrator's token, readable by the controller's user only.
+absl::Status EnsureAdministrator(store::Store& store, access::Authenticator& authenticator,
+                                 const std::string& data_dir);
+
+// TLS with this identity; `client_ca` not empty: clients must show a certificate of it.
+std::shared_ptr<grpc::ServerCredentials> Tls(const access::ServerIdentity& identity,
+                                             const std::string& client_ca);
+
+// Dead connections are noticed within minutes.
+void SetKeepalive(grpc::ServerBuilder& builder);
+
+}  // namespace plimsoll::controller

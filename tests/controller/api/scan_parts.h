@@ -1,0 +1,74 @@
+// The handlers of scans and schedules over a real PostgreSQL.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "controller/api/api.h"
+#include "controller/api/schedules.h"
+#include "tests/controller/store/postgres/evaluations.h"
+#include "tests/support/postgres_fixture.h"
+
+namespace plimsoll::api {
+
+// Selects hosts as the fleet index does, from the store itself; of expressions it knows "key=value"
+// alone.
+inline scans::HostResolver StoreResolver(store::Store& store) {
+  return [&store](const v1::HostSelector& selector) -> absl::StatusOr<std::vector<std::string>> {
+    const std::vector<std::string> wanted = absl::StrSplit(selector.expression(), '=');
+    if (!selector.expression().empty() && wanted.size() != 2) {
+      return absl::InvalidArgumentError("column 1: expected a key");
+    }
+    std::vector<std::string> ids;
+    std::vector<std::string> missing(selector.hosts().begin(), selector.hosts().end());
+    const auto moment = store.fleet().Load([&](const store::HostState& state) {
+      const v1::Host& host = state.host;
+      bool named = selector.hosts().empty();
+      for (const std::string& name : selector.hosts()) {
+        if (name != host.id() && name != host.hostname()) continue;
+        named = true;
+        missing.erase(std::remove(missing.begin(), missing.end(), name), missing.end());
+      }
+      const auto carries = [&host](const std::string& key, const std::string& value) {
+        const auto label = host.labels().find(key);
+        return label != host.labels().end() && label->second == value;
+      };
+      bool fits = named && host.connection() != v1::Host::REVOKED;
+      for (const auto& [key, value] : selector.labels()) fits = fits && carries(key, value);
+      if (wanted.size() == 2) fits = fits && carries(wanted[0], wanted[1]);
+      if (fits) ids.push_back(host.id());
+    });
+    if (!moment.ok()) return moment.status();
+    if (!missing.empty()) return absl::NotFoundError(absl::StrCat("no host ", missing[0]));
+    return ids;
+  };
+}
+
+// The clock stands at At(100).
+struct ScanParts {
+  store::Principal viewer{"1", "vera", store::Role::kViewer};
+  store::Principal auditor{"2", "audrey", store::Role::kAuditor};
+  store::Principal otto{"3", "otto", store::Role::kOperator};
+  store::Principal admin{"4", "ada", store::Role::kAdmin};
+
+  // A connected host.
+  absl::Status AddHost(const std::string& id, const std::string& hostname,
+                       const std::map<std::string, std::string>& labels = {}) {
+    return store::AddHost(*store, id, hostname, labels).status();
+  }
+
+  support::FakeClock clock{store::At(100)};
+  const std::unique_ptr<store::Store> store =
+      *store::Store::Open({.url = testing::FreshDatabase(), .pool_size = 4});
+  scans::ScanBoard board{store->scans(), clock};
+  Scans scans{*store, board, StoreResolver(*store), clock};
+  Schedules schedules{*store, StoreResolver(*store), clock};
+};
+
+}  // namespace plimsoll::api
