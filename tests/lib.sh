@@ -39,7 +39,7 @@ configure_only() { mkdir -p "$BUILD" && cmake -S . -B "$BUILD" -G Ninja -DCMAKE_
 
 build_release() {
   say "building (Release)"
-  if configure_only && ninja -C "$BUILD" -j "$JOBS" --quiet plimsoll plimsoll-collector plimsoll-controller integration_tests; then
+  if configure_only && ninja -C "$BUILD" -j "$JOBS" --quiet plimsoll plimsoll-collector plimsoll-controller integration_tests e2e_programs; then
     pass 1
   else
     fail 1 "build (Release)"

@@ -40,8 +40,9 @@ def evaluate(facts, baseline="azure-docker"):
 class Controller:
     """A controller with its embedded database, and a command line that is logged in to it."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, address="127.0.0.1"):
         self.options = options
+        self.address = address
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="plimsoll-controller-"))
         self.root.chmod(0o755)
         self.data = self.root / "data"
@@ -61,7 +62,7 @@ class Controller:
         started_before = self.log_text().count("serving ")
         self.process = subprocess.Popen(
             [BIN / "plimsoll-controller", "--data-dir", self.data, "--listen-collectors",
-             f"127.0.0.1:{self.collector_port}", "--listen-api", f"127.0.0.1:{self.api_port}", *self.options],
+             f"{self.address}:{self.collector_port}", "--listen-api", f"127.0.0.1:{self.api_port}", *self.options],
             stdout=self.log, stderr=self.log)
         wait_for(lambda: self.process.poll() is not None or self.log_text().count("serving ") > started_before,
                  "controller", 60)

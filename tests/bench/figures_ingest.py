@@ -1,0 +1,139 @@
+"""Figures of what collectors send: deltas, snapshots, streams, heartbeats, and what an unchanged host costs."""
+
+import time
+
+from figures import KIB, MIB, BareGateway, resident, say, settled
+
+LOADED_HOSTS = 1000
+STREAMS = 10000
+# Between heartbeats of an unchanged host, as the controller asks by default.
+HEARTBEAT_SECONDS = 30
+
+
+def load(bench, controller, *options, seconds=None):
+    """A fleet of 50 containers a host under load; fleet_sim's report of it, rates added."""
+    with bench.simulate(controller, "loaded", "--hosts", LOADED_HOSTS, "--containers", 50, "--duration",
+                        f"{seconds or bench.seconds}s", *options) as fleet:
+        report = fleet.report(1200)
+    part = report["load"]
+    for name in ("deltas_acknowledged", "snapshots_acknowledged", "heartbeats"):
+        part[name + "_rate"] = part[name] / part["seconds"]
+    if part["errors"] or part["slow_downs"] or part["dropped"]:
+        say(f"errors {part['errors']}, slow-downs {part['slow_downs']}, dropped {part['dropped']}")
+    return part
+
+
+def deltas(bench, table):
+    """Changes of one container each, offered at a tenth more than the figure."""
+    with BareGateway(bench.root) as bare:
+        bare_rate = load(bench, bare, "--churn", 20000, seconds=5)["deltas_acknowledged_rate"]
+    commits, latency = bench.commit_floor(clients=8)
+    with bench.controller("deltas") as controller:
+        part = load(bench, controller, "--churn", 1650)
+    rate = part["deltas_acknowledged_rate"]
+    kept_up = part["change_ms"]["p99"] <= 2000
+    table.add("changed-container deltas committed and acknowledged", "1,500/s",
+              f"{bare_rate:,.0f}/s through a gateway that does nothing; {commits:,.0f}/s one-row commits, 8 clients",
+              f"{rate:,.0f}/s of 1,650/s offered", f"{rate / bare_rate:.2f}", rate >= 1500 and kept_up)
+    # From the change on, so that waiting for a turn counts.
+    p99 = part["change_ms"]["p99"]
+    table.add("their acknowledgement, p99", "500 ms", f"{latency:.1f} ms a one-row commit, 8 clients",
+              f"{p99:.0f} ms (p50 {part['change_ms']['p50']:.0f} ms)", f"{p99 / latency:.0f}", p99 <= 500)
+
+
+def snapshots(bench, table):
+    """Full snapshots of 50 containers, offered at a tenth more than the figure."""
+    with BareGateway(bench.root) as bare:
+        bare_rate = load(bench, bare, "--snapshots", 3000, seconds=5)["snapshots_acknowledged_rate"]
+    with bench.controller("snapshots") as controller:
+        part = load(bench, controller, "--snapshots", 330)
+    rate = part["snapshots_acknowledged_rate"]
+    table.add("full snapshots (50 containers) evaluated and committed", "300/s",
+              f"{bare_rate:,.0f}/s through a gateway that does nothing",
+              f"{rate:,.0f}/s of 330/s offered, p99 {part['change_ms']['p99']:.0f} ms", f"{rate / bare_rate:.2f}",
+              rate >= 300 and part["change_ms"]["p99"] <= 2000)
+
+
+def idle_streams(bench, server, fleet):
+    """Memory a stream of hosts that have nothing to say takes in `server`, and the heartbeats it then takes a second."""
+    before = resident(server.process.pid)
+    with bench.simulate(server, fleet, "--hosts", STREAMS, "--containers", 5, "--heartbeat-interval", "30s", "--duration",
+                        "8s") as run:
+        settled(run)
+        time.sleep(5)
+        grown = resident(server.process.pid) - before
+        report = run.report(600)
+    return grown / STREAMS, report["live"]
+
+
+def beating(bench, server, fleet, seconds, before=lambda: None, after=lambda: None):
+    """10,000 heartbeats a second for `seconds`; the report's part."""
+    with bench.simulate(server, fleet, "--hosts", STREAMS, "--containers", 5, "--heartbeat-interval", "1s", "--duration",
+                        f"{seconds}s") as run:
+        settled(run)
+        before()
+        time.sleep(seconds - 2)
+        after()
+        report = run.report(600)
+    part = report["load"]
+    part["heartbeats_rate"] = part["heartbeats"] / part["seconds"]
+    return part
+
+
+def first_facts(bench, server, fleet):
+    """10,000 hosts send everything once, and keep still from then on."""
+    with bench.simulate(server, fleet, "--hosts", STREAMS, "--containers", 5, "--duration", "1s") as run:
+        say(f"first facts: {run.report(1800)['ramp']['seconds']:.0f} s")
+
+
+def streams(bench, table):
+    """10,000 live TLS streams of hosts whose facts are stored already: memory, heartbeats, rows, storage."""
+    with BareGateway(bench.root) as bare:
+        first_facts(bench, bare, "bare-streams")
+    with BareGateway(bench.root) as bare:
+        floor_bytes, _ = idle_streams(bench, bare, "bare-streams")
+        floor_rate = beating(bench, bare, "bare-streams", 10)["heartbeats_rate"]
+    with bench.controller("streams") as controller:
+        bench.keep_keys("streams", controller)
+        first_facts(bench, controller, "streams")
+    with bench.controller("streams") as controller:
+        each, live = idle_streams(bench, controller, "streams")
+        table.add("live TLS streams on one controller", "10,000, 100 KiB each", f"{floor_bytes / KIB:.0f} KiB each, streams alone",
+                  f"{live:,}, {each / KIB:.0f} KiB each", f"{each / max(floor_bytes, 1):.2f}",
+                  live >= STREAMS and each <= 100 * KIB)
+    with bench.controller("streams") as controller:
+        marks = []
+        mark = lambda: marks.append(storage(bench, "streams"))
+        part = beating(bench, controller, "streams", max(bench.seconds, 40), mark, mark)
+    first, last = marks
+    rate, seconds = part["heartbeats_rate"], last["time"] - first["time"]
+    written = (last["rows"] - first["rows"]) / seconds
+    touched = (last["touched"] - first["touched"]) / seconds
+    table.add("heartbeats of unchanged hosts", "10,000/s, no row but last-seen", f"{floor_rate:,.0f}/s (offered 10,000/s)",
+              f"{rate:,.0f}/s, {part['heartbeats_late']} late; {written:.1f} rows/s beside {touched:,.0f} last-seen/s",
+              f"{rate / floor_rate:.2f}", rate >= 0.98 * floor_rate and rate >= 9800 and written < 10)
+    unchanged(bench, table, first, last)
+
+
+def storage(bench, database):
+    """Sizes and row counts of a database now."""
+    sql = lambda text: bench.cluster.sql(text, database)
+    size = int(sql("SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind IN ('r', 'p', 'm') "
+                   "AND relnamespace = 'public'::regnamespace")[0][0])
+    touched, others = sql("""SELECT coalesce(sum(n_tup_upd) FILTER (WHERE relname = 'host'), 0),
+        coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del) FILTER (WHERE relname NOT IN ('host', 'controller')), 0)
+        + coalesce(sum(n_tup_ins) FILTER (WHERE relname = 'host'), 0) FROM pg_stat_user_tables""")[0]
+    return {"time": time.monotonic(), "size": size, "touched": int(touched), "rows": int(others)}
+
+
+def unchanged(bench, table, first, last):
+    """A day of an unchanged host: what its last-seen times leave behind, and its share of the fleet's daily points."""
+    beats = (last["touched"] - first["touched"]) / STREAMS
+    days = beats * HEARTBEAT_SECONDS / 86400
+    grown = max(last["size"] - first["size"], 0) / STREAMS
+    points = bench.cluster.sql("SELECT coalesce(sum(pg_column_size(d.*)), 0), count(*) FROM fleet_day d", "streams")[0]
+    daily = int(points[0]) / STREAMS
+    total = grown / max(days, 1e-9) + daily
+    table.add("steady-state storage of an unchanged host", "1 KiB a day", "0: nothing new to keep",
+              f"{total:.0f} B a day ({grown:.1f} B after {beats:.0f} last-seen, {daily:.1f} B in {points[1]} daily points)", "",
+              beats > 0 and total <= KIB)
