@@ -170,6 +170,17 @@ TEST_F(ServicesTest, RolesMayDoWhatTheTableSays) {
       {"FindingService.ListFindings",
        {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
       {"SummaryService.GetSummary", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"SummaryService.ListLabelSummaries",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"SummaryService.ListWorstHosts",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"SummaryService.ListFailingConfigurations",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"SummaryService.GetTrend", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"HostService.ListTransitions",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"HostService.RemoveHost", {Role::kAdmin}},
+      {"HostService.ReleaseHost", {Role::kAdmin}},
       {"ScanService.CreateScan", {Role::kOperator, Role::kAdmin}},
       {"ScanService.GetScan", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
       {"ScanService.WatchScan", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
@@ -246,15 +257,16 @@ TEST_F(ServicesTest, AnswersAndErrorsComeThrough) {
 
 TEST_F(ServicesTest, WhatBreaksInsideIsNotTold) {
   const std::string token = Token(Role::kViewer);
-  const MethodDescriptor* list = v1::ListHostsRequest::descriptor()
+  // One that asks the database; lists of hosts come from the index.
+  const MethodDescriptor* list = v1::ListScansRequest::descriptor()
                                      ->file()
-                                     ->FindServiceByName("HostService")
-                                     ->FindMethodByName("ListHosts");
+                                     ->FindServiceByName("ScanService")
+                                     ->FindMethodByName("ListScans");
   ASSERT_TRUE(Call(*list, token).ok());
   const std::string database = pqxx::connection(parts_.url).dbname();
   {
     pqxx::connection connection(parts_.url);
-    pqxx::nontransaction(connection).exec("ALTER TABLE host RENAME TO secret_name");
+    pqxx::nontransaction(connection).exec("ALTER TABLE scan RENAME TO secret_name");
   }
   const grpc::Status broken = Call(*list, token);
   EXPECT_EQ(broken.error_code(), grpc::StatusCode::INTERNAL);
