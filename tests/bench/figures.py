@@ -56,9 +56,9 @@ def processor_seconds(pid):
 class Bench:
     """A durable PostgreSQL, and whatever a figure starts beside it. Use as a context manager."""
 
-    def __init__(self, hosts, seconds):
-        # Size of the big fleet, and how long a load lasts.
-        self.hosts, self.seconds = hosts, seconds
+    def __init__(self, hosts, streams, seconds):
+        # Size of the stored fleet, of the connected one, and how long a load lasts.
+        self.hosts, self.streams, self.seconds = hosts, streams, seconds
 
     def __enter__(self):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="plimsoll-bench-"))

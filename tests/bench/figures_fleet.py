@@ -129,7 +129,7 @@ def reevaluation(bench, table):
     big(bench)
     floor = reading_floor(bench, "SELECT content FROM facts_snapshot")
     begin = time.monotonic()
-    bench.cluster.sql("BEGIN; UPDATE host_report SET recorded = now(); ROLLBACK", DATABASE)
+    bench.cluster.sql("BEGIN; UPDATE host_report SET statuses = statuses; ROLLBACK", DATABASE)
     floor += time.monotonic() - begin
     options = [word for file in new_versions(bench) for word in ("--baseline", file)]
     with bench.controller(DATABASE, *options) as controller:
