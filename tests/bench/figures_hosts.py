@@ -73,18 +73,16 @@ class Watch:
         self.process.wait()
 
 
-def event_runs(docker, events, watch):
-    """RUNS privileged containers, created and started as `docker run` does: [(event to verdict, verdict before start)]."""
+def event_runs(engine, docker, events, watch):
+    """RUNS times `docker run --privileged`: [(event to verdict, verdict before start)]."""
     runs = []
     for number in range(RUNS):
         name = f"priv{number}"
-        made = docker.ask("POST", f"/containers/create?name={name}", {
-            "Image": "bb", "Cmd": ["sleep", "100000"], "HostConfig": {"Privileged": True, "NetworkMode": "none"}})
-        docker.ask("POST", f"/containers/{made['Id']}/start")
+        engine.start(name, "--privileged", "--network", "none")
         wait_for(lambda: name in watch.since and (name, "start") in events.times, f"verdict of {name}", 30)
         created, started, known = events.times[name, "create"], events.times[name, "start"], watch.since[name]
         runs.append((known - created, known < started))
-        docker.ask("DELETE", f"/containers/{made['Id']}?force=1")
+        docker.ask("DELETE", f"/containers/{name}?force=1")
         wait_for(lambda: name not in watch.now, f"end of {name}", 30)
         # Slower than what a collector may send, so that no run waits for the one before.
         time.sleep(0.5)
@@ -101,7 +99,7 @@ def events(bench, table):
         heard = Events(engine.socket)
         watch = Watch(bench.api_command(controller, "watch", host, RULE, 600))
         try:
-            runs = event_runs(docker, heard, watch)
+            runs = event_runs(engine, docker, heard, watch)
             engine.start("one")
             asked = []
             for _ in range(50):

@@ -16,6 +16,7 @@ def load(bench, controller, *options, seconds=None):
                         f"{seconds or bench.seconds}s", *options) as fleet:
         report = fleet.report(1200)
     part = report["load"]
+    part["waiting"] = report["waiting"]
     for name in ("deltas_acknowledged", "snapshots_acknowledged", "heartbeats"):
         part[name + "_rate"] = part[name] / part["seconds"]
     if part["errors"] or part["slow_downs"] or part["dropped"]:
@@ -31,7 +32,7 @@ def deltas(bench, table):
     with bench.controller("deltas") as controller:
         part = load(bench, controller, "--churn", 1650)
     rate = part["deltas_acknowledged_rate"]
-    kept_up = part["change_ms"]["p99"] <= 2000
+    kept_up = part["waiting"] <= rate
     table.add("changed-container deltas committed and acknowledged", "1,500/s",
               f"{bare_rate:,.0f}/s through a gateway that does nothing; {commits:,.0f}/s one-row commits, 8 clients",
               f"{rate:,.0f}/s of 1,650/s offered", f"{rate / bare_rate:.2f}", rate >= 1500 and kept_up)
@@ -51,7 +52,7 @@ def snapshots(bench, table):
     table.add("full snapshots (50 containers) evaluated and committed", "300/s",
               f"{bare_rate:,.0f}/s through a gateway that does nothing",
               f"{rate:,.0f}/s of 330/s offered, p99 {part['change_ms']['p99']:.0f} ms", f"{rate / bare_rate:.2f}",
-              rate >= 300 and part["change_ms"]["p99"] <= 2000)
+              rate >= 300 and part["waiting"] <= rate)
 
 
 def idle_streams(bench, server, fleet):

@@ -5,8 +5,8 @@
 // liar  sends facts whose digest is not theirs, deltas onto facts nobody has, and sequences that
 // cannot be, again
 //       and again; prints "N refused", and fails when one of them was acknowledged.
-// deaf  sends heartbeats that ask for an answer and reads none; prints "ended CODE" when the
-// controller gave up.
+// deaf  sends heartbeats that ask for an answer and reads none; prints "ended CODE", CODE being the
+// status its session ended with.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
@@ -36,8 +36,8 @@ struct Connection {
   std::unique_ptr<Stream> stream;
 };
 
-std::unique_ptr<Connection> Connect(const std::string& controller,
-                                    const uplink::Identity& identity) {
+std::unique_ptr<Connection> Connect(const std::string& controller, const uplink::Identity& identity,
+                                    Clock::time_point end) {
   auto made = std::make_unique<Connection>();
   grpc::SslCredentialsOptions tls;
   tls.pem_root_certs = identity.ca_pem;
@@ -47,6 +47,8 @@ std::unique_ptr<Connection> Connect(const std::string& controller,
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   made->channel = grpc::CreateCustomChannel(controller, grpc::SslCredentials(tls), arguments);
   made->stub = v1::CollectorGateway::NewStub(made->channel);
+  // A write waits for as long as the controller does not read.
+  made->context.set_deadline(std::chrono::system_clock::now() + (end - Clock::now()));
   made->stream = made->stub->Connect(&made->context);
   v1::FromCollector message;
   message.mutable_hello()->set_protocol_version(2);
@@ -96,7 +98,7 @@ int RunLiar(const std::string& controller, const uplink::Identity& identity,
             Clock::time_point end) {
   int refused = 0;
   for (int number = 0; Clock::now() < end; ++number) {
-    const auto connection = Connect(controller, identity);
+    const auto connection = Connect(controller, identity, end);
     v1::ToCollector answer;
     uint64_t next = 1;
     bool asked = false;
@@ -111,7 +113,7 @@ int RunLiar(const std::string& controller, const uplink::Identity& identity,
     }
     connection->context.TryCancel();
     connection->stream->Finish();
-    refused += asked;
+    refused += asked && Clock::now() < end;
   }
   std::printf("%d refused\n", refused);
   return refused > 0 ? 0 : 1;
@@ -119,7 +121,7 @@ int RunLiar(const std::string& controller, const uplink::Identity& identity,
 
 int RunDeaf(const std::string& controller, const uplink::Identity& identity,
             Clock::time_point end) {
-  const auto connection = Connect(controller, identity);
+  const auto connection = Connect(controller, identity, end);
   v1::FromCollector message;
   message.mutable_heartbeat()->set_facts_digest(std::string(32, 'x'));
   bool open = true;

@@ -92,11 +92,13 @@ class Run {
     report.ramp = {world_.stats.Next(), loaded - begin};
     stage_ = Stage::kLoad;
     Wait("under load", options_.duration, [] { return false; });
-    report.load.took = Monotonic() - loaded;
+    const absl::Duration drained = Monotonic();
     stage_ = Stage::kDrain;
+    report.waiting = world_.unacknowledged;
+    report.load = {world_.stats.Next(), drained - loaded};
     Wait("draining", kDrainTime, [&] { return world_.settled + world_.refused >= options_.hosts; });
     report.live = world_.live;
-    report.load.counts = world_.stats.Next();
+    report.drain = {world_.stats.Next(), Monotonic() - drained};
     report.unacknowledged = world_.unacknowledged;
     MeasureProcess(report);
     world_.stopping = true;

@@ -156,6 +156,8 @@ std::string ReportText(const Report& report) {
   text += PhaseText("coming up", report.ramp);
   text += "\n";
   text += PhaseText("under load", report.load);
+  absl::StrAppendFormat(&text, "  changes waiting then       %10d\n\n", report.waiting);
+  text += PhaseText("draining", report.drain);
   absl::StrAppendFormat(&text, "\nchanges not acknowledged at the end: %d\n",
                         report.unacknowledged);
   absl::StrAppendFormat(&text, "simulator: %.1f s of processor time, %.0f MiB\n",
@@ -166,10 +168,13 @@ std::string ReportText(const Report& report) {
 
 std::string ReportJson(const Report& report) {
   return absl::StrFormat(
-      "{\"hosts\":%d,\"live\":%d,\"containers\":%d,\"unacknowledged\":%d,\"ramp\":%s,\"load\":%s,"
+      "{\"hosts\":%d,\"live\":%d,\"containers\":%d,\"unacknowledged\":%d,\"waiting\":%d,\"ramp\":%"
+      "s,"
+      "\"load\":%s,\"drain\":%s,"
       "\"processor_seconds\":%.3f,\"resident_bytes\":%d}\n",
-      report.hosts, report.live, report.containers, report.unacknowledged, PhaseJson(report.ramp),
-      PhaseJson(report.load), absl::ToDoubleSeconds(report.processor_time), report.resident_bytes);
+      report.hosts, report.live, report.containers, report.unacknowledged, report.waiting,
+      PhaseJson(report.ramp), PhaseJson(report.load), PhaseJson(report.drain),
+      absl::ToDoubleSeconds(report.processor_time), report.resident_bytes);
 }
 
 void MeasureProcess(Report& report) {

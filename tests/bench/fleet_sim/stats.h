@@ -90,9 +90,12 @@ struct Report {
   int containers = 0;
   // Changes that were not acknowledged when the run ended.
   int64_t unacknowledged = 0;
-  // Until all hosts were live.
+  // Until all hosts were live; at the rates asked for; until nothing was under way any more.
   Phase ramp;
   Phase load;
+  Phase drain;
+  // Changes that waited for their acknowledgement when the load ended.
+  int64_t waiting = 0;
   // Of this process.
   absl::Duration processor_time;
   int64_t resident_bytes = 0;
