@@ -43,8 +43,9 @@ struct Config {
   bool no_watch = false;
   // Bound of the spool below `state_dir`, in MiB.
   int spool_max_mib = 64;
-  // Scheduling priority of the service, 0 (as others) to 19 (when nobody else wants to run).
-  int nice = 10;
+  // setpriority(2) of the whole program, 0 to 19. Not nice by default: what comes after everything
+  // else learns of a privileged container after it has begun to run, and its work is bounded.
+  int nice = 0;
   // Pauses between attempts to connect: random between these, in a window that doubles. Only the
   // longer has an option, as the rest below has none.
   absl::Duration reconnect_min = absl::Seconds(1);

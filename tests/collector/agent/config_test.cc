@@ -25,14 +25,14 @@ TEST(Config, ServiceOptionsHaveDefaultsAndBounds) {
   Config config;
   EXPECT_EQ(Parse("--controller c:1", config), "");
   EXPECT_EQ(config.spool_max_mib, 64);
-  EXPECT_EQ(config.nice, 10);
+  EXPECT_EQ(config.nice, 0);
   EXPECT_EQ(config.reconnect_max, absl::Minutes(2));
   EXPECT_FALSE(config.no_watch);
   EXPECT_EQ(
-      Parse("--controller c:1 --spool-max-mib 8 --nice 0 --reconnect-max 30s --no-watch", config),
+      Parse("--controller c:1 --spool-max-mib 8 --nice 5 --reconnect-max 30s --no-watch", config),
       "");
   EXPECT_EQ(config.spool_max_mib, 8);
-  EXPECT_EQ(config.nice, 0);
+  EXPECT_EQ(config.nice, 5);
   EXPECT_EQ(config.reconnect_max, absl::Seconds(30));
   EXPECT_TRUE(config.no_watch);
   EXPECT_THAT(Parse("--spool-max-mib 0", config), HasSubstr("--spool-max-mib"));
