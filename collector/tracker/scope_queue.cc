@@ -109,8 +109,8 @@ Scope ScopeQueue::Take(absl::Time now) {
     if (scope.*kFlags[kAll] || listed) object.pending = object.urgent = false;
   }
   const bool busy = added_ >= kMany && now - last_taken_ < 2 * pause_;
-  pause_ = busy ? std::min(2 * pause_, options_.longest_quiet)
-                : std::max(pause_ / 2, options_.quiet);
+  pause_ =
+      busy ? std::min(2 * pause_, options_.longest_quiet) : std::max(pause_ / 2, options_.quiet);
   if (now - last_taken_ > options_.longest_quiet) pause_ = options_.quiet;
   added_ = 0;
   last_taken_ = now;
