@@ -145,7 +145,6 @@ std::vector<absl::Status> Committer::Commit(absl::Span<const Change> batch) {
 }
 
 void Committer::Finish(Batch batch, const std::vector<absl::Status>& results) {
-  Release(batch);
   std::vector<std::string> committed;
   for (size_t i = 0; i < batch.size(); ++i) {
     if (results[i].ok()) {
@@ -157,6 +156,10 @@ void Committer::Finish(Batch batch, const std::vector<absl::Status>& results) {
   stats_.committed += static_cast<int64_t>(committed.size());
   if (on_committed_ && !committed.empty()) on_committed_(std::move(committed));
   for (size_t i = 0; i < batch.size(); ++i) batch[i].done(results[i]);
+  // Only now: another thread would overtake the word that this change is done.
+  Release(batch);
+  if (!options_.recycle) return;
+  for (Change& change : batch) options_.recycle(std::move(change.evaluation.judgements));
 }
 
 void Committer::Release(const Batch& batch) {

@@ -30,6 +30,9 @@ class Committer {
     // Of one batch, at most; a single larger change is a batch of its own.
     int max_hosts = 256;
     int64_t max_bytes = int64_t{16} << 20;
+    // Takes what a change that is over no longer needs: reports that keep their memory are judged
+    // into twice as fast. May be empty. Called by committing threads; must not block for long.
+    std::function<void(std::vector<store::Judgement>)> recycle = {};
   };
   // As ReportStore::PutBatch.
   using PutBatch = std::function<absl::StatusOr<std::vector<absl::Status>>(

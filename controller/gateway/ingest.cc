@@ -15,6 +15,9 @@
 namespace plimsoll::gateway {
 namespace {
 
+// Some 200 KB each.
+constexpr size_t kMaximumReusable = 64;
+
 // Observed times far in the future would hide every later change; a clock this wrong is brought
 // back.
 constexpr absl::Duration kMaximumSkewAhead = absl::Minutes(10);
@@ -86,7 +89,8 @@ Ingest::Ingest(IngestParts parts, std::vector<v1::Baseline> baselines, absl::Dur
       max_objects_(options.max_objects_per_section),
       cache_(options.cache_bytes, parts_.stats),
       committer_([this](const auto& batch) { return parts_.store.reports().PutBatch(batch); },
-                 {options.committer_threads, options.max_batch_hosts, options.max_batch_bytes},
+                 {options.committer_threads, options.max_batch_hosts, options.max_batch_bytes,
+                  [this](std::vector<store::Judgement> used) { Recycle(std::move(used)); }},
                  parts_.stats, parts_.on_committed) {}
 
 Ingest::~Ingest() = default;
@@ -201,11 +205,25 @@ absl::StatusOr<store::Evaluation> Ingest::Evaluate(const HostStream& stream,
                                               : engine.operating_system(),
                                           kMaximumVersionBytes);
   evaluation.container_count = facts.facts.containers().containers_size();
-  evaluation.judgements = reevaluate::JudgeHost(facts.facts, baselines_, evaluation.observed,
-                                                stream.host_id, facts.digest, &facts.fingerprints);
+  evaluation.judgements = Reused();
+  reevaluate::JudgeHost(facts.facts, baselines_, evaluation.observed, stream.host_id, facts.digest,
+                        facts.fingerprints, evaluation.judgements);
   if (delta.has_gap()) evaluation.gap = delta.gap();
   evaluation.scan_ids.assign(delta.scan_ids().begin(), delta.scan_ids().end());
   return evaluation;
+}
+
+void Ingest::Recycle(std::vector<store::Judgement> used) {
+  absl::MutexLock lock(&reuse_mutex_);
+  if (reusable_.size() < kMaximumReusable) reusable_.push_back(std::move(used));
+}
+
+std::vector<store::Judgement> Ingest::Reused() {
+  absl::MutexLock lock(&reuse_mutex_);
+  if (reusable_.empty()) return {};
+  std::vector<store::Judgement> judgements = std::move(reusable_.back());
+  reusable_.pop_back();
+  return judgements;
 }
 
 void Ingest::Commit(HostStream& stream, store::Evaluation evaluation, Facts facts, Done done) {

@@ -89,6 +89,9 @@ class Ingest {
   absl::StatusOr<store::Evaluation> Evaluate(const HostStream& stream, const v1::FactsDelta& delta,
                                              bool is_snapshot, CachedFacts& facts);
   void Commit(HostStream& stream, store::Evaluation evaluation, Facts facts, Done done);
+  void Recycle(std::vector<store::Judgement> used) ABSL_LOCKS_EXCLUDED(reuse_mutex_);
+  // Judgements of some earlier change, or none.
+  std::vector<store::Judgement> Reused() ABSL_LOCKS_EXCLUDED(reuse_mutex_);
   // Tells the board, which asks the database, on a worker; what comes in meanwhile is told at once
   // afterwards.
   void TellScans(const std::vector<std::string>& scan_ids) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -101,6 +104,9 @@ class Ingest {
   absl::Mutex mutex_;
   bool telling_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::string> answered_ ABSL_GUARDED_BY(mutex_);
+  absl::Mutex reuse_mutex_;
+  // Reports of changes that are over, for their memory.
+  std::vector<std::vector<store::Judgement>> reusable_ ABSL_GUARDED_BY(reuse_mutex_);
   // Last: its threads use the rest.
   Committer committer_;
 };
