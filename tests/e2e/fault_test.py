@@ -51,6 +51,7 @@ class Tmpfs:
 
     def __exit__(self, *_):
         subprocess.run(["umount", "-l", self.folder], check=True)
+        self.folder.rmdir()
 
     def fill(self):
         try:
