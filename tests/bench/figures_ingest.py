@@ -121,19 +121,22 @@ def streams(bench, table):
 def storage(bench, database):
     """Sizes and row counts of a database now."""
     sql = lambda text: bench.cluster.sql(text, database)
-    size = int(sql("SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind IN ('r', 'p', 'm') "
-                   "AND relnamespace = 'public'::regnamespace")[0][0])
+    sizes = {name: int(size) for name, size in sql(
+        "SELECT relname, pg_relation_size(oid) + pg_relation_size(oid, 'fsm') + pg_relation_size(oid, 'vm') FROM pg_class "
+        "WHERE relkind IN ('r', 'i', 't') AND NOT relisshared AND relnamespace::regnamespace::text IN ('public', 'pg_toast')")}
     touched, others = sql("""SELECT coalesce(sum(n_tup_upd) FILTER (WHERE relname = 'host'), 0),
         coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del) FILTER (WHERE relname NOT IN ('host', 'controller')), 0)
         + coalesce(sum(n_tup_ins) FILTER (WHERE relname = 'host'), 0) FROM pg_stat_user_tables""")[0]
-    return {"time": time.monotonic(), "size": size, "touched": int(touched), "rows": int(others)}
+    return {"time": time.monotonic(), "sizes": sizes, "touched": int(touched), "rows": int(others)}
 
 
 def unchanged(bench, table, first, last):
     """A day of an unchanged host: what its last-seen times leave behind, and its share of the fleet's daily points."""
     beats = (last["touched"] - first["touched"]) / bench.streams
     days = beats * HEARTBEAT_SECONDS / 86400
-    grown = max(last["size"] - first["size"], 0) / bench.streams
+    growth = {name: size - first["sizes"].get(name, 0) for name, size in last["sizes"].items()}
+    say(f"grown, in bytes: {({name: size for name, size in growth.items() if size})}")
+    grown = max(sum(growth.values()), 0) / bench.streams
     points = bench.cluster.sql("SELECT coalesce(sum(pg_column_size(d.*)), 0), count(*) FROM fleet_day d", "streams")[0]
     daily = int(points[0]) / bench.streams
     total = grown / max(days, 1e-9) + daily

@@ -51,6 +51,7 @@ class Tmpfs:
 
     def __exit__(self, *_):
         subprocess.run(["umount", "-l", self.folder], check=True)
+        self.folder.rmdir()
 
     def fill(self):
         try:
@@ -233,9 +234,9 @@ class CollectorFaults(unittest.TestCase):
     def start_agent(self, controller, state, token, *options):
         return controller.agent(self.engine, "--reconnect-max", "1s", *options, state=state, token=token)
 
-    def change(self, rng, names):
-        """One container comes or goes; `names` are the privileged ones there are."""
-        if names and rng.random() < 0.4:
+    def change(self, rng, names, comes=False):
+        """One container comes or goes (or `comes`); `names` are the privileged ones there are."""
+        if names and not comes and rng.random() < 0.4:
             self.engine.docker("rm", "-f", names.pop(rng.randrange(len(names))))
         else:
             name = f"p{rng.randrange(1 << 40):x}"
@@ -280,8 +281,9 @@ class CollectorFaults(unittest.TestCase):
             disk.fill()
             controller.stop(kill=True)
             seen = []
-            for _ in range(6):
-                self.change(rng, names)
+            for last in (False, False, False, False, False, True):
+                # The last state is not the first one again, which the controller has already.
+                self.change(rng, names, comes=last)
                 seen.append(time.time())
                 time.sleep(rng.uniform(0, 0.3))
             controller.start()
