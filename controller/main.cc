@@ -1,5 +1,6 @@
 // plimsoll-controller: parses the command line, starts the server, stops it on a signal.
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -21,11 +22,20 @@ int Report(const absl::Status& status, int exit_status) {
   return exit_status;
 }
 
+// A connection each: the usual soft limit of 1024 files would end at a thousand collectors.
+void RaiseFileLimit() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace plimsoll;
   support::BlockEndSignals();
+  RaiseFileLimit();
   controller::Config config;
   CLI::App app;
   controller::AddOptions(app, config);
