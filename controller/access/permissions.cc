@@ -1,0 +1,65 @@
+#include "controller/access/permissions.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "controller/access/authenticator.h"
+
+namespace plimsoll::access {
+
+using store::Role;
+
+bool Allows(Role role, Permission permission) {
+  if (role == Role::kAdmin || permission == Permission::kSelf || permission == Permission::kRead) {
+    return true;
+  }
+  switch (role) {
+    case Role::kAuditor:
+      return permission == Permission::kExport || permission == Permission::kReadActivity;
+    case Role::kOperator:
+      return permission == Permission::kScan || permission == Permission::kLabel ||
+             permission == Permission::kProposeWaiver;
+    default:
+      return false;
+  }
+}
+
+absl::Status RequirePermission(const store::Principal& principal, Permission permission) {
+  if (Allows(principal.role, permission)) return absl::OkStatus();
+  std::vector<absl::string_view> roles;
+  for (const Role role : {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}) {
+    if (Allows(role, permission)) roles.push_back(RoleName(role));
+  }
+  return absl::PermissionDeniedError(absl::StrCat("\"", principal.name, "\" is ",
+                                                  RoleName(principal.role), "; this needs ",
+                                                  absl::StrJoin(roles, " or ")));
+}
+
+absl::string_view PermissionName(Permission permission) {
+  switch (permission) {
+    case Permission::kSelf:
+      return "self";
+    case Permission::kRead:
+      return "read";
+    case Permission::kExport:
+      return "export";
+    case Permission::kReadActivity:
+      return "read-activity";
+    case Permission::kScan:
+      return "scan";
+    case Permission::kLabel:
+      return "label";
+    case Permission::kProposeWaiver:
+      return "propose-waiver";
+    case Permission::kApproveWaiver:
+      return "approve-waiver";
+    case Permission::kPolicy:
+      return "policy";
+    case Permission::kAdminister:
+      return "administer";
+  }
+  return "unknown";
+}
+
+}  // namespace plimsoll::access

@@ -1,0 +1,44 @@
+// Who may do what: roles are sets of permissions, and every method of the API asks for one.
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "controller/store/token_store.h"
+
+namespace plimsoll::access {
+
+// What a method of the API asks of its caller.
+enum class Permission {
+  // Any caller who is known: about oneself.
+  kSelf,
+  // See hosts, verdicts, scans, rules, waivers.
+  kRead,
+  // Take signed exports away.
+  kExport,
+  // Read the activity log.
+  kReadActivity,
+  // Start, cancel and schedule scans.
+  kScan,
+  // Give labels to hosts, save selectors.
+  kLabel,
+  // Propose, renew and withdraw waivers.
+  kProposeWaiver,
+  // Approve and revoke waivers.
+  kApproveWaiver,
+  // Baselines, tailoring, notifications.
+  kPolicy,
+  // Users, tokens, enrolment, removal of hosts.
+  kAdminister,
+};
+
+// viewer: see. operator: see, scan, label, propose waivers. auditor: see, export, read the activity
+// log. admin: everything.
+bool Allows(store::Role role, Permission permission);
+
+// PERMISSION_DENIED unless the caller's role allows it; says which roles do.
+absl::Status RequirePermission(const store::Principal& principal, Permission permission);
+
+// For people and documents: "scan", "propose-waiver".
+absl::string_view PermissionName(Permission permission);
+
+}  // namespace plimsoll::access
