@@ -12,6 +12,7 @@
 #include "collector/host/real_env.h"
 #include "proto/support/grpc_logging.h"
 #include "proto/support/logging.h"
+#include "proto/support/mutexes.h"
 #include "proto/support/signals.h"
 
 namespace {
@@ -28,6 +29,7 @@ int Report(const absl::Status& status, int exit_status) {
 
 int main(int argc, char** argv) {
   using namespace plimsoll;
+  support::StopLookingForDeadlocks();
   support::BlockEndSignals();
   agent::Config config;
   CLI::App app;

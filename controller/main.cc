@@ -10,6 +10,7 @@
 #include "controller/server.h"
 #include "proto/support/grpc_logging.h"
 #include "proto/support/logging.h"
+#include "proto/support/mutexes.h"
 #include "proto/support/signals.h"
 
 namespace {
@@ -34,6 +35,7 @@ void RaiseFileLimit() {
 
 int main(int argc, char** argv) {
   using namespace plimsoll;
+  support::StopLookingForDeadlocks();
   support::BlockEndSignals();
   RaiseFileLimit();
   controller::Config config;

@@ -12,6 +12,7 @@
 #include "proto/support/grpc_logging.h"
 #include "proto/support/key_files.h"
 #include "proto/support/logging.h"
+#include "proto/support/mutexes.h"
 #include "proto/support/signals.h"
 #include "tests/bench/fleet_sim/shard.h"
 
@@ -188,6 +189,7 @@ int Main(const Options& options) {
 }  // namespace plimsoll::fleet_sim
 
 int main(int argc, char** argv) {
+  plimsoll::support::StopLookingForDeadlocks();
   plimsoll::support::BlockEndSignals();
   plimsoll::fleet_sim::Options options;
   CLI::App app;
