@@ -21,6 +21,8 @@
 #include "controller/gateway/gateway_service.h"
 #include "controller/gateway/ingest.h"
 #include "controller/gateway/session_registry.h"
+#include "controller/notify/notifier.h"
+#include "controller/notify/sender.h"
 #include "controller/reevaluate/reevaluator.h"
 #include "controller/rpc/services.h"
 #include "controller/scans/scan_board.h"
@@ -62,7 +64,7 @@ class RealServer : public Server {
  public:
   RealServer(const Config& config, std::string url, std::unique_ptr<store::EmbeddedCluster> cluster,
              std::unique_ptr<store::Store> store,
-             std::unique_ptr<access::CertificateAuthority> authority,
+             std::unique_ptr<access::CertificateAuthority> authority, access::SecretBox secrets,
              std::vector<v1::Baseline> baselines)
       : config_(config),
         url_(std::move(url)),
@@ -96,6 +98,8 @@ class RealServer : public Server {
                   {}},
                  revocations_),
         reevaluator_(*store_, baselines_, clock_),
+        sender_(clock_, Hostname()),
+        notifier_(store_->notifications(), sender_, std::move(secrets), clock_, config.stale_after),
         hosts_(*store_, index_, baselines_, revocations_, clock_),
         baselines_api_(baselines_),
         findings_(*store_, index_, baselines_api_),
@@ -103,10 +107,12 @@ class RealServer : public Server {
         scans_(*store_, board_, Resolver(), clock_),
         schedules_(*store_, Resolver(), clock_),
         enrollment_tokens_(*store_, *authority_, revocations_, clock_),
+        notifications_(*store_, notifier_, clock_),
         services_({authenticator_, *api_workers_, hosts_, baselines_api_, findings_, summaries_,
-                   scans_, schedules_, enrollment_tokens_}),
+                   scans_, schedules_, enrollment_tokens_, notifications_}),
         life_(clock_),
         scan_timer_(clock_),
+        notify_timer_(clock_),
         upkeep_(clock_) {}
 
   absl::Status Listen() {
@@ -143,6 +149,7 @@ class RealServer : public Server {
     stop_.WaitForNotification();
     spdlog::info("stopping sessions={}", sessions_.Count());
     scan_timer_.Stop();
+    notify_timer_.Stop();
     upkeep_.Stop();
     reevaluator_.Stop();
     services_.Drain();
@@ -190,7 +197,7 @@ class RealServer : public Server {
     return absl::OkStatus();
   }
 
-  // Three threads: what keeps the controller alive never waits for what takes long.
+  // Four threads: what keeps the controller alive never waits for what takes long.
   void StartTimers() {
     const absl::Duration beat = config_.controller_timeout / kBeatsPerTimeout;
     const std::string name = config_.controller_name.empty() ? Hostname() : config_.controller_name;
@@ -207,6 +214,10 @@ class RealServer : public Server {
     scan_timer_.Add("scans", absl::Seconds(1), [this] { board_.Tick(); });
     scan_timer_.Add("schedules", absl::Seconds(1), [this] { scheduler_.Tick(); });
     scan_timer_.Start();
+    notify_timer_.Add("collect notifications", absl::Seconds(1), [this] { notifier_.Collect(); });
+    notify_timer_.Add("deliver notifications", absl::Seconds(1), [this] { notifier_.Deliver(); });
+    notify_timer_.Add("notable hosts and scans", absl::Seconds(10), [this] { notifier_.Upkeep(); });
+    notify_timer_.Start();
     upkeep_.Add("day", absl::Minutes(1), [this] { Warn("day not kept", days_.Keep()); });
     if (config_.remove_after > absl::ZeroDuration()) {
       upkeep_.Add(
@@ -282,6 +293,8 @@ class RealServer : public Server {
   gateway::Ingest ingest_;
   gateway::GatewayService gateway_;
   reevaluate::Reevaluator reevaluator_;
+  notify::NetworkSender sender_;
+  notify::Notifier notifier_;
   api::Hosts hosts_;
   api::Baselines baselines_api_;
   api::Findings findings_;
@@ -289,6 +302,7 @@ class RealServer : public Server {
   api::Scans scans_;
   api::Schedules schedules_;
   api::EnrollmentTokens enrollment_tokens_;
+  api::Notifications notifications_;
   rpc::ApiServices services_;
   std::unique_ptr<store::ChangeFeed> feed_;
   int collector_port_ = 0;
@@ -297,6 +311,7 @@ class RealServer : public Server {
   std::unique_ptr<grpc::Server> api_server_;
   support::Ticker life_;
   support::Ticker scan_timer_;
+  support::Ticker notify_timer_;
   support::Ticker upkeep_;
   absl::Mutex stop_mutex_;
   absl::Notification stop_;
@@ -332,8 +347,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
       !status.ok()) {
     return status;
   }
+  auto secrets = access::SecretBox::LoadOrCreate(config.data_dir + "/pki/secrets.key");
+  if (!secrets.ok()) return secrets.status();
   auto server = std::make_unique<RealServer>(config, *url, std::move(cluster), *std::move(store),
-                                             *std::move(authority), *std::move(baselines));
+                                             *std::move(authority), *std::move(secrets),
+                                             *std::move(baselines));
   if (auto status = server->Listen(); !status.ok()) return status;
   return server;
 }

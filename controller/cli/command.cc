@@ -113,6 +113,7 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddRules(app, session);
   AddScan(app, session);
   AddSchedule(app, session);
+  AddNotification(app, session);
   AddToken(app, session);
   AddBaseline(app, session);
   AddEvaluate(app, session);

@@ -15,8 +15,8 @@
 namespace plimsoll::gateway {
 namespace {
 
-// Some 200 KB each.
-constexpr size_t kMaximumReusable = 64;
+// Some 200 KB each; as many as wait for a commit when it is busy.
+constexpr size_t kMaximumReusable = 512;
 
 // Observed times far in the future would hide every later change; a clock this wrong is brought
 // back.

@@ -6,6 +6,7 @@
 #include "plimsoll/v1/enrollment_service.grpc.pb.h"
 #include "plimsoll/v1/finding_service.grpc.pb.h"
 #include "plimsoll/v1/host_service.grpc.pb.h"
+#include "plimsoll/v1/notification_service.grpc.pb.h"
 #include "plimsoll/v1/scan_service.grpc.pb.h"
 #include "plimsoll/v1/schedule_service.grpc.pb.h"
 #include "plimsoll/v1/summary_service.grpc.pb.h"
@@ -140,6 +141,31 @@ class EnrollmentRpc final : public v1::EnrollmentService::CallbackService {
   const ApiParts& parts_;
 };
 
+class NotificationRpc final : public v1::NotificationService::CallbackService {
+ public:
+  explicit NotificationRpc(const ApiParts& parts) : parts_(parts) {}
+  PLIMSOLL_UNARY(CreateNotificationChannel, CreateNotificationChannelRequest, NotificationChannel,
+                 parts_.notifications.Create(who, asked))
+  PLIMSOLL_UNARY(GetNotificationChannel, GetNotificationChannelRequest, NotificationChannel,
+                 parts_.notifications.Get(who, asked))
+  PLIMSOLL_UNARY(ListNotificationChannels, ListNotificationChannelsRequest,
+                 ListNotificationChannelsResponse, parts_.notifications.List(who, asked))
+  PLIMSOLL_UNARY(UpdateNotificationChannel, UpdateNotificationChannelRequest, NotificationChannel,
+                 parts_.notifications.Update(who, asked))
+  PLIMSOLL_UNARY(DeleteNotificationChannel, DeleteNotificationChannelRequest,
+                 DeleteNotificationChannelResponse, parts_.notifications.Delete(who, asked))
+  PLIMSOLL_UNARY(TestNotificationChannel, TestNotificationChannelRequest, NotificationDelivery,
+                 parts_.notifications.Test(who, asked))
+  PLIMSOLL_UNARY(ListNotificationDeliveries, ListNotificationDeliveriesRequest,
+                 ListNotificationDeliveriesResponse,
+                 parts_.notifications.ListDeliveries(who, asked))
+  PLIMSOLL_UNARY(RetryNotificationDelivery, RetryNotificationDeliveryRequest, NotificationDelivery,
+                 parts_.notifications.Retry(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
 #undef PLIMSOLL_UNARY
 
 }  // namespace
@@ -153,7 +179,8 @@ struct ApiServices::Services {
         summaries(parts),
         scans(parts),
         schedules(parts),
-        enrollment(parts) {}
+        enrollment(parts),
+        notifications(parts) {}
   const ApiParts parts;
   HostRpc hosts;
   BaselineRpc baselines;
@@ -162,6 +189,7 @@ struct ApiServices::Services {
   ScanRpc scans;
   ScheduleRpc schedules;
   EnrollmentRpc enrollment;
+  NotificationRpc notifications;
 };
 
 ApiServices::ApiServices(const ApiParts& parts) : services_(std::make_unique<Services>(parts)) {}
@@ -175,6 +203,7 @@ void ApiServices::Register(grpc::ServerBuilder& builder) {
   builder.RegisterService(&services_->scans);
   builder.RegisterService(&services_->schedules);
   builder.RegisterService(&services_->enrollment);
+  builder.RegisterService(&services_->notifications);
 }
 
 void ApiServices::Drain() { services_->scans.Drain(); }

@@ -7,6 +7,7 @@
 
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
+#include "controller/api/notifications.h"
 #include "controller/api/schedules.h"
 #include "proto/support/worker_pool.h"
 
@@ -23,6 +24,7 @@ struct ApiParts {
   api::Scans& scans;
   api::Schedules& schedules;
   api::EnrollmentTokens& enrollment;
+  api::Notifications& notifications;
 };
 
 // All services of the API. Every call needs a bearer token in the `authorization` metadata.

@@ -11,6 +11,7 @@
 #include "controller/store/enrollment_store.h"
 #include "controller/store/fleet_store.h"
 #include "controller/store/host_store.h"
+#include "controller/store/notification_store.h"
 #include "controller/store/report_store.h"
 #include "controller/store/scan_store.h"
 #include "controller/store/schedule_store.h"
@@ -50,6 +51,7 @@ class Store {
   ScanStore& scans();
   ScheduleStore& schedules();
   TokenStore& tokens();
+  NotificationStore& notifications();
 
  private:
   explicit Store(std::unique_ptr<ConnectionPool> pool);
@@ -62,6 +64,7 @@ class Store {
   ScanStore scans_;
   ScheduleStore schedules_;
   TokenStore tokens_;
+  NotificationStore notifications_;
 };
 
 }  // namespace plimsoll::store

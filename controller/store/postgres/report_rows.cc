@@ -1,6 +1,7 @@
 #include "controller/store/postgres/report_rows.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "plimsoll/v1/stored.pb.h"
@@ -68,6 +69,24 @@ absl::Status CheckVerdicts(const JudgedFacts& facts, const v1::HostReport& repor
   return absl::InvalidArgumentError(
       absl::StrCat("the report of host ", facts.host_id, " under ", report.baseline().id(),
                    " has other verdicts than the baseline has rules"));
+}
+
+// Places, ascending, of rules that some settings of containers fail which did not before.
+std::vector<int32_t> FailingMore(const std::string& before, const v1::FailingContainers& now) {
+  v1::FailingContainers old;
+  old.ParseFromString(before);
+  std::set<std::pair<uint64_t, int32_t>> known;
+  for (const auto& configuration : old.configurations()) {
+    for (const int32_t rule : configuration.rules())
+      known.emplace(configuration.fingerprint(), rule);
+  }
+  std::set<int32_t> more;
+  for (const auto& configuration : now.configurations()) {
+    for (const int32_t rule : configuration.rules()) {
+      if (!known.contains({configuration.fingerprint(), rule})) more.insert(rule);
+    }
+  }
+  return {more.begin(), more.end()};
 }
 
 v1::StatusCounts CountsOf(const pqxx::row& row, int first) {
@@ -189,6 +208,11 @@ absl::StatusOr<ReportRows::Next> ReportRows::Compare(const JudgedFacts& facts,
   absl::StatusOr<Before> before = BeforeOf(facts.host_id, old, **baseline);
   if (!before.ok()) return before.status();
   next.before = *std::move(before);
+  next.document = &(*baseline)->document;
+  if (old != nullptr && old->baseline_digest == row.baseline_digest &&
+      old->failing != row.failing) {
+    next.failing_more = FailingMore(old->failing, judgement.failing);
+  }
   return next;
 }
 
@@ -232,9 +256,21 @@ void ReportRows::NoteChange(const JudgedFacts& facts, Next& next) {
   for (int i = 0; i < next.report->verdicts_size(); ++i) {
     const auto& before = next.before[i];
     const int to = static_cast<unsigned char>(next.row.statuses[i]);
+    const v1::Rule& rule = next.document->rules(i);
     if (before.has_value() && before->first == to) {
       since.push_back(before->second);
+      if (std::binary_search(next.failing_more.begin(), next.failing_more.end(), i)) {
+        NoteEvent(facts, *next.report, rule, i, v1::NotificationEvent::NEW_FAILURE);
+      }
       continue;
+    }
+    // A host's first verdicts are no news.
+    if (before.has_value() && to == v1::Verdict::FAIL) {
+      NoteEvent(facts, *next.report, rule, i, v1::NotificationEvent::NEW_FAILURE,
+                before->first == v1::Verdict::UNKNOWN);
+    } else if (before.has_value() && before->first == v1::Verdict::FAIL &&
+               (to == v1::Verdict::PASS || to == v1::Verdict::NOT_APPLICABLE)) {
+      NoteEvent(facts, *next.report, rule, i, v1::NotificationEvent::RECOVERY);
     }
     since.push_back(absl::ToUnixMicros(facts.observed));
     NoteTransition(facts, *next.report, i,
@@ -242,6 +278,23 @@ void ReportRows::NoteChange(const JudgedFacts& facts, Next& next) {
   }
   next.row.since = PackTimes(since);
   NoteRow(facts.host_id, next.row);
+}
+
+void ReportRows::NoteEvent(const JudgedFacts& facts, const v1::HostReport& report,
+                           const v1::Rule& rule, int place, v1::NotificationEvent::Kind kind,
+                           bool was_unknown) {
+  // Aliases repeat another rule, inventory is no failure.
+  if (!rule.scored() || !rule.alias_of().empty()) return;
+  v1::NotificationEvent event;
+  event.set_kind(kind);
+  event.set_host_id(facts.host_id);
+  event.set_baseline_id(report.baseline().id());
+  event.set_rule_id(rule.id());
+  event.set_rule_title(rule.title());
+  event.set_severity(rule.severity());
+  event.set_message(report.verdicts(place).message());
+  *event.mutable_time() = TimestampOf(facts.observed);
+  events_.Note(event, facts.recorded, was_unknown);
 }
 
 void ReportRows::NoteRow(const std::string& host_id, const ReportRow& row) {
@@ -296,6 +349,7 @@ void ReportRows::Write() {
              failing_.begins(), failing_.sizes());
   }
   WriteTransitions();
+  events_.Write(tx_);
 }
 
 }  // namespace plimsoll::store

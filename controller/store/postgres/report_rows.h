@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "controller/store/postgres/baseline_catalog.h"
 #include "controller/store/postgres/connection_pool.h"
+#include "controller/store/postgres/notable.h"
 #include "controller/store/postgres/sql_values.h"
 #include "controller/store/report_store.h"
 
@@ -71,8 +72,12 @@ class ReportRows {
   struct Next {
     const v1::HostReport* report = nullptr;
     ReportRow row;
+    // Of the catalogue, which keeps it.
+    const v1::Baseline* document = nullptr;
     // Where `changed`: one entry a rule.
     Before before;
+    // Places of rules that failed before and that containers of further settings fail now.
+    std::vector<int32_t> failing_more;
     bool changed = false;
   };
   absl::StatusOr<Next> Compare(const JudgedFacts& facts, const Judgement& judgement);
@@ -83,6 +88,8 @@ class ReportRows {
   void NoteTransition(const JudgedFacts& facts, const v1::HostReport& report, int place,
                       std::optional<int> from);
   void NoteRow(const std::string& host_id, const ReportRow& row);
+  void NoteEvent(const JudgedFacts& facts, const v1::HostReport& report, const v1::Rule& rule,
+                 int place, v1::NotificationEvent::Kind kind, bool was_unknown = false);
   void WriteTransitions();
 
   Transaction& tx_;
@@ -100,6 +107,7 @@ class ReportRows {
       t_gaps_;
   std::vector<int64_t> t_sequences_, t_from_, t_to_, t_causes_;
   BytesColumn t_facts_, t_verdicts_;
+  NotableEvents events_;
 };
 
 }  // namespace plimsoll::store

@@ -19,7 +19,8 @@ Store::Store(std::unique_ptr<ConnectionPool> pool)
       enrollment_(*pool_),
       scans_(*pool_),
       schedules_(*pool_),
-      tokens_(*pool_) {}
+      tokens_(*pool_),
+      notifications_(*pool_) {}
 
 Store::~Store() = default;
 
@@ -47,5 +48,6 @@ EnrollmentStore& Store::enrollment() { return enrollment_; }
 ScanStore& Store::scans() { return scans_; }
 ScheduleStore& Store::schedules() { return schedules_; }
 TokenStore& Store::tokens() { return tokens_; }
+NotificationStore& Store::notifications() { return notifications_; }
 
 }  // namespace plimsoll::store

@@ -1,0 +1,334 @@
+#include <google/protobuf/util/time_util.h>
+
+#include <memory>
+#include <ostream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "controller/cli/client.h"
+#include "controller/cli/command.h"
+#include "controller/cli/notification_view.h"
+#include "controller/cli/selector_options.h"
+#include "plimsoll/v1/notification_service.grpc.pb.h"
+#include "proto/support/key_files.h"
+
+namespace plimsoll::cli {
+namespace {
+
+using Service = v1::NotificationService;
+using google::protobuf::util::TimeUtil;
+
+// What was given on the command line; `given` holds only that.
+struct NotificationOptions {
+  std::string name;
+  v1::NotificationChannel given;
+  std::string webhook, syslog, transport, format;
+  std::vector<std::string> email;
+  std::string smtp, from, username;
+  bool plain = false;
+  std::string secret_file, ca_file;
+  std::vector<std::string> kinds;
+  std::string severity;
+  absl::Duration window = absl::InfiniteDuration();
+  std::string new_name, delivery;
+  int limit = 20;
+};
+using Options = std::shared_ptr<NotificationOptions>;
+
+std::unique_ptr<Service::Stub> Stub(Client& client) { return Service::NewStub(client.channel()); }
+
+// A secret is read from a file, so that it is in no process list and no history of a shell.
+absl::StatusOr<std::string> SecretIn(const std::string& file) {
+  if (file.empty()) return "";
+  auto text = support::ReadKeyFile(file, true);
+  if (!text.ok()) return text.status();
+  return std::string(absl::StripAsciiWhitespace(*text));
+}
+
+absl::StatusOr<std::string> TextIn(const std::string& file) {
+  if (file.empty()) return "";
+  return support::ReadKeyFile(file, false);
+}
+
+absl::Status ApplyTarget(const NotificationOptions& options, v1::NotificationChannel& channel) {
+  auto secret = SecretIn(options.secret_file);
+  if (!secret.ok()) return secret.status();
+  auto ca = TextIn(options.ca_file);
+  if (!ca.ok()) return ca.status();
+  if (!options.webhook.empty()) channel.mutable_webhook()->set_url(options.webhook);
+  if (!options.syslog.empty()) channel.mutable_syslog()->set_server(options.syslog);
+  if (!options.email.empty()) {
+    *channel.mutable_email()->mutable_to() = {options.email.begin(), options.email.end()};
+  }
+  if (channel.has_email()) {
+    v1::EmailTarget& email = *channel.mutable_email();
+    if (!options.smtp.empty()) email.set_server(options.smtp);
+    if (!options.from.empty()) email.set_from(options.from);
+    if (!options.username.empty()) email.set_username(options.username);
+    if (options.plain) email.set_plain(true);
+    if (!secret->empty()) email.set_password(*secret);
+    if (!ca->empty()) email.set_ca_pem(*ca);
+  } else if (channel.has_webhook()) {
+    if (!secret->empty()) channel.mutable_webhook()->set_secret(*secret);
+    if (!ca->empty()) channel.mutable_webhook()->set_ca_pem(*ca);
+  } else if (channel.has_syslog()) {
+    v1::SyslogTarget& syslog = *channel.mutable_syslog();
+    v1::SyslogTarget::Transport transport = v1::SyslogTarget::TLS;
+    v1::SyslogTarget::Format format = v1::SyslogTarget::CEF;
+    if (!options.transport.empty() &&
+        v1::SyslogTarget::Transport_Parse(absl::AsciiStrToUpper(options.transport), &transport)) {
+      syslog.set_transport(transport);
+    }
+    if (!options.format.empty() &&
+        v1::SyslogTarget::Format_Parse(absl::AsciiStrToUpper(options.format), &format)) {
+      syslog.set_format(format);
+    }
+    if (!ca->empty()) syslog.set_ca_pem(*ca);
+  }
+  return absl::OkStatus();
+}
+
+// Lays what was given over `channel`.
+absl::Status Apply(const NotificationOptions& options, v1::NotificationChannel& channel) {
+  if (auto status = ApplyTarget(options, channel); !status.ok()) return status;
+  if (!options.kinds.empty()) channel.clear_kinds();
+  for (const std::string& name : options.kinds) {
+    v1::NotificationEvent::Kind kind = v1::NotificationEvent::KIND_UNSPECIFIED;
+    v1::NotificationEvent::Kind_Parse(
+        absl::StrReplaceAll(absl::AsciiStrToUpper(name), {{"-", "_"}}), &kind);
+    channel.add_kinds(kind);
+  }
+  if (!options.severity.empty()) {
+    v1::Severity severity = v1::SEVERITY_UNSPECIFIED;
+    if (!ParseSeverity(options.severity, severity)) {
+      return absl::InvalidArgumentError("--severity: expected info, low, medium, high or critical");
+    }
+    channel.set_minimum_severity(severity);
+  }
+  if (options.window != absl::InfiniteDuration()) {
+    *channel.mutable_window() =
+        TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(options.window));
+  }
+  if (!options.given.baselines().empty()) *channel.mutable_baselines() = options.given.baselines();
+  if (!options.given.selector().empty()) channel.set_selector(options.given.selector());
+  if (!options.given.description().empty()) channel.set_description(options.given.description());
+  return absl::OkStatus();
+}
+
+// Prints an answer as JSON or by `print`.
+template <class Response, class Print>
+absl::Status Show(const absl::StatusOr<Response>& response, Session& session, Print print) {
+  if (!response.ok()) return response.status();
+  if (session.json()) {
+    session.PrintJson(*response);
+  } else {
+    print(*response, session);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Create(Client& client, const NotificationOptions& options, Session& session) {
+  v1::CreateNotificationChannelRequest request;
+  v1::NotificationChannel& channel = *request.mutable_channel();
+  channel.set_name(options.name);
+  channel.set_paused(options.given.paused());
+  if (auto status = Apply(options, channel); !status.ok()) return status;
+  return Show(client.Call(&Service::Stub::CreateNotificationChannel, Stub(client), request),
+              session, PrintChannel);
+}
+
+absl::StatusOr<v1::NotificationChannel> Get(Client& client, const std::string& name) {
+  v1::GetNotificationChannelRequest request;
+  request.set_channel(name);
+  return client.Call(&Service::Stub::GetNotificationChannel, Stub(client), request);
+}
+
+// Reads the channel, lets `change` change it, writes it back; somebody else's change in between is
+// not overwritten.
+absl::Status Change(Client& client, const NotificationOptions& options, Session& session,
+                    const std::function<absl::Status(v1::NotificationChannel&)>& change) {
+  auto channel = Get(client, options.name);
+  if (!channel.ok()) return channel.status();
+  v1::UpdateNotificationChannelRequest request;
+  *request.mutable_channel() = *std::move(channel);
+  if (auto status = change(*request.mutable_channel()); !status.ok()) return status;
+  return Show(client.Call(&Service::Stub::UpdateNotificationChannel, Stub(client), request),
+              session, PrintChannel);
+}
+
+absl::Status Update(Client& client, const NotificationOptions& options, Session& session) {
+  return Change(client, options, session, [&](v1::NotificationChannel& channel) {
+    if (!options.new_name.empty()) channel.set_name(options.new_name);
+    return Apply(options, channel);
+  });
+}
+
+absl::Status SetPaused(Client& client, const NotificationOptions& options, Session& session,
+                       bool paused) {
+  return Change(client, options, session, [paused](v1::NotificationChannel& channel) {
+    channel.set_paused(paused);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status List(Client& client, const NotificationOptions&, Session& session) {
+  return Show(client.Call(&Service::Stub::ListNotificationChannels, Stub(client),
+                          v1::ListNotificationChannelsRequest()),
+              session, PrintChannels);
+}
+
+absl::Status Delete(Client& client, const NotificationOptions& options, Session& session) {
+  v1::DeleteNotificationChannelRequest request;
+  request.set_channel(options.name);
+  return Show(client.Call(&Service::Stub::DeleteNotificationChannel, Stub(client), request),
+              session, [](const v1::DeleteNotificationChannelResponse& gone, Session& s) {
+                *s.out << "deleted " << gone.id() << "\n";
+              });
+}
+
+// Exit status 1: the test did not arrive.
+absl::Status Test(Client& client, const NotificationOptions& options, Session& session) {
+  v1::TestNotificationChannelRequest request;
+  request.set_channel(options.name);
+  const auto delivery = client.Call(&Service::Stub::TestNotificationChannel, Stub(client), request);
+  if (delivery.ok() && delivery->state() != v1::NotificationDelivery::SENT) {
+    session.exit_status = kNotCompliant;
+  }
+  return Show(delivery, session, PrintDelivery);
+}
+
+absl::Status Deliveries(Client& client, const NotificationOptions& options, Session& session) {
+  v1::ListNotificationDeliveriesRequest request;
+  request.set_channel(options.name);
+  request.set_page_size(options.limit);
+  return Show(client.Call(&Service::Stub::ListNotificationDeliveries, Stub(client), request),
+              session, PrintDeliveries);
+}
+
+absl::Status Retry(Client& client, const NotificationOptions& options, Session& session) {
+  v1::RetryNotificationDeliveryRequest request;
+  request.set_delivery(options.delivery);
+  return Show(client.Call(&Service::Stub::RetryNotificationDelivery, Stub(client), request),
+              session, PrintDelivery);
+}
+
+// Options that say where to and what about.
+void AddSettings(CLI::App& command, const Options& options) {
+  command.add_option("--webhook", options->webhook, "HTTPS address that gets a signed POST")
+      ->type_name("URL");
+  command.add_option("--email", options->email, "Receivers of an e-mail")->type_name("ADDRESS");
+  command.add_option("--smtp", options->smtp, "Relay of e-mails")->type_name("HOST:PORT");
+  command.add_option("--from", options->from, "Sender of e-mails")->type_name("ADDRESS");
+  command.add_option("--username", options->username, "Sign-in at the relay")->type_name("NAME");
+  command.add_flag("--plain-smtp", options->plain,
+                   "No TLS: only to a relay on the controller's host");
+  command.add_option("--syslog", options->syslog, "Receiver of syslog messages")
+      ->type_name("HOST:PORT");
+  command.add_option("--transport", options->transport, "Of syslog: tls, tcp, udp [tls]")
+      ->check(CLI::IsMember({"tls", "tcp", "udp"}))
+      ->type_name("NAME");
+  command.add_option("--format", options->format, "Of syslog: cef, ocsf [cef]")
+      ->check(CLI::IsMember({"cef", "ocsf"}))
+      ->type_name("NAME");
+  command
+      .add_option("--secret-file", options->secret_file,
+                  "File with the key of a webhook's signature, or the relay's password")
+      ->type_name("FILE");
+  command.add_option("--ca-file", options->ca_file, "Authorities of the receiver, PEM")
+      ->type_name("FILE");
+  command
+      .add_option("--about", options->kinds,
+                  "Kinds of events [new-failure recovery host-stale host-back]")
+      ->check(CLI::IsMember(
+          {"new-failure", "recovery", "host-stale", "host-back", "scan-ended", "waiver-expiring"}))
+      ->type_name("KIND");
+  command.add_option("--severity", options->severity, "Failures at least this severe [high]")
+      ->type_name("SEVERITY");
+  command
+      .add_option_function<std::string>(
+          "-l,--selector",
+          [options](const std::string& text) { options->given.set_selector(text); },
+          "Only hosts with these labels, e.g. 'env=prod,tier!=db'")
+      ->type_name("SELECTOR");
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--baseline",
+          [options](const std::vector<std::string>& ids) {
+            *options->given.mutable_baselines() = {ids.begin(), ids.end()};
+          },
+          "Only these baselines")
+      ->type_name("ID");
+  AddDurationOption(command, "--window", options->window,
+                    "What happens within this time is one message [10s]", true);
+  command
+      .add_option_function<std::string>(
+          "--description",
+          [options](const std::string& text) { options->given.set_description(text); },
+          "For people")
+      ->type_name("TEXT");
+}
+
+}  // namespace
+
+void AddNotification(CLI::App& app, Session& session) {
+  auto options = std::make_shared<NotificationOptions>();
+  CLI::App* notification = app.add_subcommand(
+      "notification", "Channels that tell people and systems what happened: create, test and more");
+  notification->require_subcommand(1);
+  using Action = std::function<absl::Status(Client&, const NotificationOptions&, Session&)>;
+  const auto add = [&](const std::string& name, const std::string& help, bool named,
+                       Action action) -> CLI::App& {
+    CLI::App* command = notification->add_subcommand(name, help);
+    AddOutputOption(*command, session);
+    if (named) {
+      command->add_option("name", options->name, "Name or id")->required()->type_name("NAME");
+    }
+    command->final_callback([options, &session, action = std::move(action)] {
+      WithClient(session, [&](Client& client) { return action(client, *options, session); });
+    });
+    return *command;
+  };
+  CLI::App& create = add("create", "Make a channel", true, Create);
+  AddSettings(create, options);
+  create.add_flag_callback(
+      "--paused", [options] { options->given.set_paused(true); }, "Make it without starting it");
+  create.footer(
+      "A webhook is signed: X-Plimsoll-Signature: t=SECONDS,v1=HEX, the HMAC-SHA256 of\n"
+      "\"SECONDS.BODY\" by the secret.\n\nExamples:\n"
+      "  plimsoll notification create oncall --webhook https://example.com/hook --secret-file key\n"
+      "  plimsoll notification create siem --syslog siem.example.com:6514 --format ocsf --severity "
+      "low\n"
+      "  plimsoll notification create team --email sec@example.com --smtp mail.example.com:587 "
+      "--from plimsoll@example.com -l team=payments");
+  add("list", "All channels", false, List);
+  add("show", "One channel", true, [](Client& client, const NotificationOptions& o, Session& s) {
+    return Show(Get(client, o.name), s, PrintChannel);
+  });
+  CLI::App& update = add("update", "Change what is given, leave the rest", true, Update);
+  AddSettings(update, options);
+  update.add_option("--name", options->new_name, "Another name")->type_name("NAME");
+  add("pause", "Note nothing for it until resumed", true,
+      [](Client& client, const NotificationOptions& o, Session& s) {
+        return SetPaused(client, o, s, true);
+      });
+  add("resume", "Tell it again what happens from now on", true,
+      [](Client& client, const NotificationOptions& o, Session& s) {
+        return SetPaused(client, o, s, false);
+      });
+  add("delete", "Remove a channel; what waits is not sent", true, Delete);
+  add("test", "Send a test at once; exit status 1 when it does not arrive", true, Test);
+  CLI::App& deliveries =
+      add("deliveries", "What was sent and what waits, newest first", false, Deliveries);
+  deliveries.add_option("name", options->name, "Channel; all when left out")->type_name("NAME");
+  deliveries.add_option("--limit", options->limit, "At most this many")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str()
+      ->type_name("COUNT");
+  add("retry", "Try a delivery that failed again", false, Retry)
+      .add_option("delivery", options->delivery, "Id of the delivery")
+      ->required()
+      ->type_name("ID");
+}
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,29 @@
+// From events to what one message says.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "plimsoll/v1/notification_service.pb.h"
+
+namespace plimsoll::notify {
+
+// Events shown of one group; more are only counted.
+inline constexpr int kMostShown = 100;
+
+// Whether the channel is about such an event: kind, severity, baseline and the host's labels. A
+// selector that cannot be read (it was checked when it was set) wants nothing. Pure.
+bool Wants(const v1::NotificationEvent& event, const v1::NotificationChannel& channel);
+
+// One message of `events`, oldest first: what failed and recovered within the window, or was stale
+// and is back, cancels out; the rest is grouped by kind, baseline and rule. No groups: nothing is
+// left to tell. Pure.
+v1::Notification Compose(const std::string& id, const v1::NotificationChannel& channel,
+                         const std::vector<v1::NotificationEvent>& events, absl::Time now);
+
+// A TEST notification.
+v1::Notification ComposeTest(const std::string& id, const v1::NotificationChannel& channel,
+                             const std::string& asked_by, absl::Time now);
+
+}  // namespace plimsoll::notify
