@@ -22,9 +22,9 @@ struct Principal {
   Role role = Role::kViewer;
   // Label selector (proto/plimsoll/v1/selector.proto) of the part of the fleet that the caller sees
   // and acts on. Empty: all of it.
-  std::string scope;
+  std::string scope = {};
   // Address the call came from, without port; set by the transport. Empty: not known.
-  std::string peer;
+  std::string peer = {};
 };
 
 // Thread-safe; errors as in store.h. A token is known by the hash of its secret only.
