@@ -15,6 +15,7 @@
 #include "controller/access/enrollment.h"
 #include "controller/access/revocations.h"
 #include "controller/api/api.h"
+#include "controller/api/methods.h"
 #include "controller/api/schedules.h"
 #include "controller/fleet/days.h"
 #include "controller/fleet/index.h"
@@ -103,8 +104,7 @@ class RealServer : public Server {
         scans_(*store_, board_, Resolver(), clock_),
         schedules_(*store_, Resolver(), clock_),
         enrollment_tokens_(*store_, *authority_, revocations_, clock_),
-        services_({authenticator_, *api_workers_, hosts_, baselines_api_, findings_, summaries_,
-                   scans_, schedules_, enrollment_tokens_}),
+        services_({authenticator_, *api_workers_, WithMethods()}),
         life_(clock_),
         scan_timer_(clock_),
         upkeep_(clock_) {}
@@ -255,6 +255,17 @@ class RealServer : public Server {
     };
   }
 
+  const api::MethodTable& WithMethods() {
+    api::AddHostMethods(methods_, hosts_);
+    api::AddBaselineMethods(methods_, baselines_api_);
+    api::AddFindingMethods(methods_, findings_);
+    api::AddSummaryMethods(methods_, summaries_);
+    api::AddScanMethods(methods_, scans_);
+    api::AddScheduleMethods(methods_, schedules_);
+    api::AddEnrollmentMethods(methods_, enrollment_tokens_);
+    return methods_;
+  }
+
   static absl::Status NotListening(const std::string& address) {
     return absl::UnavailableError(
         absl::StrCat("cannot listen on ", address, "; is another program using it?"));
@@ -289,6 +300,7 @@ class RealServer : public Server {
   api::Scans scans_;
   api::Schedules schedules_;
   api::EnrollmentTokens enrollment_tokens_;
+  api::MethodTable methods_{clock_};
   rpc::ApiServices services_;
   std::unique_ptr<store::ChangeFeed> feed_;
   int collector_port_ = 0;

@@ -9,6 +9,8 @@
 #include "absl/strings/escaping.h"
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
+#include "controller/api/methods.h"
+#include "controller/api/schedules.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/evaluate/failing_containers.h"
@@ -61,6 +63,13 @@ struct Parts {
     authority = *access::CertificateAuthority::LoadOrCreate(dir + "/pki", clock.Now());
     if (!store->reports().PutBaselines(baselines).ok() || !index.Load().ok()) std::abort();
     enrollment = std::make_unique<EnrollmentTokens>(*store, *authority, revocations, clock);
+    AddHostMethods(methods, hosts);
+    AddBaselineMethods(methods, baseline_api);
+    AddFindingMethods(methods, findings);
+    AddSummaryMethods(methods, summaries);
+    AddScanMethods(methods, scans);
+    AddScheduleMethods(methods, schedules);
+    AddEnrollmentMethods(methods, *enrollment);
   }
   ~Parts() {
     std::error_code ignored;
@@ -128,6 +137,7 @@ struct Parts {
   Scans scans{*store, board, StoreResolver(*store), clock};
   Schedules schedules{*store, StoreResolver(*store), clock};
   std::unique_ptr<EnrollmentTokens> enrollment;
+  MethodTable methods{clock};
 };
 
 inline Principal Viewer() { return {"1", "vera", store::Role::kViewer}; }
