@@ -15,6 +15,7 @@
 #include "controller/access/enrollment.h"
 #include "controller/access/revocations.h"
 #include "controller/api/api.h"
+#include "controller/api/methods.h"
 #include "controller/api/schedules.h"
 #include "controller/fleet/days.h"
 #include "controller/fleet/index.h"
@@ -108,8 +109,7 @@ class RealServer : public Server {
         schedules_(*store_, Resolver(), clock_),
         enrollment_tokens_(*store_, *authority_, revocations_, clock_),
         notifications_(*store_, notifier_, clock_),
-        services_({authenticator_, *api_workers_, hosts_, baselines_api_, findings_, summaries_,
-                   scans_, schedules_, enrollment_tokens_, notifications_}),
+        services_({authenticator_, *api_workers_, WithMethods()}),
         life_(clock_),
         scan_timer_(clock_),
         notify_timer_(clock_),
@@ -266,6 +266,18 @@ class RealServer : public Server {
     };
   }
 
+  const api::MethodTable& WithMethods() {
+    api::AddHostMethods(methods_, hosts_);
+    api::AddBaselineMethods(methods_, baselines_api_);
+    api::AddFindingMethods(methods_, findings_);
+    api::AddSummaryMethods(methods_, summaries_);
+    api::AddScanMethods(methods_, scans_);
+    api::AddScheduleMethods(methods_, schedules_);
+    api::AddEnrollmentMethods(methods_, enrollment_tokens_);
+    api::AddNotificationMethods(methods_, notifications_);
+    return methods_;
+  }
+
   static absl::Status NotListening(const std::string& address) {
     return absl::UnavailableError(
         absl::StrCat("cannot listen on ", address, "; is another program using it?"));
@@ -303,6 +315,7 @@ class RealServer : public Server {
   api::Schedules schedules_;
   api::EnrollmentTokens enrollment_tokens_;
   api::Notifications notifications_;
+  api::MethodTable methods_{clock_};
   rpc::ApiServices services_;
   std::unique_ptr<store::ChangeFeed> feed_;
   int collector_port_ = 0;

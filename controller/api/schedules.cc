@@ -6,7 +6,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "controller/access/authenticator.h"
 #include "controller/api/paging.h"
 #include "controller/api/scan_requests.h"
 #include "controller/scans/cron.h"
@@ -15,7 +14,6 @@ namespace plimsoll::api {
 namespace {
 
 using store::Principal;
-using store::Role;
 
 constexpr absl::Duration kLongestJitter = absl::Hours(1);
 constexpr size_t kLongestName = 63;
@@ -94,7 +92,6 @@ absl::Status Schedules::Check(const v1::Schedule& schedule) const {
 
 absl::StatusOr<v1::Schedule> Schedules::Create(const Principal& who,
                                                const v1::CreateScheduleRequest& request) {
-  if (auto status = access::RequireRole(who, Role::kOperator); !status.ok()) return status;
   v1::Schedule schedule = request.schedule();
   if (auto status = Check(schedule); !status.ok()) return status;
   schedule.set_id(NewId("sch-"));
@@ -107,7 +104,6 @@ absl::StatusOr<v1::Schedule> Schedules::Create(const Principal& who,
 
 absl::StatusOr<v1::Schedule> Schedules::Get(const Principal& who,
                                             const v1::GetScheduleRequest& request) {
-  if (auto status = access::RequireRole(who, Role::kViewer); !status.ok()) return status;
   auto stored = store_.schedules().Get(request.schedule());
   if (!stored.ok()) return stored.status();
   return std::move(stored->schedule);
@@ -115,7 +111,6 @@ absl::StatusOr<v1::Schedule> Schedules::Get(const Principal& who,
 
 absl::StatusOr<v1::ListSchedulesResponse> Schedules::List(const Principal& who,
                                                           const v1::ListSchedulesRequest& request) {
-  if (auto status = access::RequireRole(who, Role::kViewer); !status.ok()) return status;
   const auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
   const auto after = DecodePageToken(request.page_token(), 1);
@@ -134,7 +129,6 @@ absl::StatusOr<v1::ListSchedulesResponse> Schedules::List(const Principal& who,
 
 absl::StatusOr<v1::Schedule> Schedules::Update(const Principal& who,
                                                const v1::UpdateScheduleRequest& request) {
-  if (auto status = access::RequireRole(who, Role::kOperator); !status.ok()) return status;
   const v1::Schedule& wanted = request.schedule();
   if (auto status = Check(wanted); !status.ok()) return status;
   const auto found = store_.schedules().Get(wanted.id().empty() ? wanted.name() : wanted.id());
@@ -179,19 +173,16 @@ absl::StatusOr<v1::Schedule> Schedules::SetPaused(const std::string& schedule, b
 
 absl::StatusOr<v1::Schedule> Schedules::Pause(const Principal& who,
                                               const v1::PauseScheduleRequest& request) {
-  if (auto status = access::RequireRole(who, Role::kOperator); !status.ok()) return status;
   return SetPaused(request.schedule(), true);
 }
 
 absl::StatusOr<v1::Schedule> Schedules::Resume(const Principal& who,
                                                const v1::ResumeScheduleRequest& request) {
-  if (auto status = access::RequireRole(who, Role::kOperator); !status.ok()) return status;
   return SetPaused(request.schedule(), false);
 }
 
 absl::StatusOr<v1::DeleteScheduleResponse> Schedules::Delete(
     const Principal& who, const v1::DeleteScheduleRequest& request) {
-  if (auto status = access::RequireRole(who, Role::kOperator); !status.ok()) return status;
   const auto found = store_.schedules().Get(request.schedule());
   if (!found.ok()) return found.status();
   if (auto status = store_.schedules().Delete(found->schedule.id()); !status.ok()) return status;
@@ -202,7 +193,6 @@ absl::StatusOr<v1::DeleteScheduleResponse> Schedules::Delete(
 
 absl::StatusOr<v1::ListScheduleRunsResponse> Schedules::ListRuns(
     const Principal& who, const v1::ListScheduleRunsRequest& request) {
-  if (auto status = access::RequireRole(who, Role::kViewer); !status.ok()) return status;
   const auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
   const auto after = DecodePageToken(request.page_token(), 1);
@@ -232,7 +222,6 @@ absl::StatusOr<v1::ListScheduleRunsResponse> Schedules::ListRuns(
 
 absl::StatusOr<v1::PreviewScheduleResponse> Schedules::Preview(
     const Principal& who, const v1::PreviewScheduleRequest& request) {
-  if (auto status = access::RequireRole(who, Role::kViewer); !status.ok()) return status;
   if (request.count() < 0 || request.count() > kLongestPreview) {
     return absl::InvalidArgumentError(absl::StrCat("count: expected 1 to ", kLongestPreview));
   }

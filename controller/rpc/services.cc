@@ -1,6 +1,11 @@
 #include "controller/rpc/services.h"
 
-#include "controller/rpc/scan_watch.h"
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "controller/rpc/streaming.h"
 #include "controller/rpc/unary.h"
 #include "plimsoll/v1/baseline_service.grpc.pb.h"
 #include "plimsoll/v1/enrollment_service.grpc.pb.h"
@@ -17,195 +22,147 @@ namespace {
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
-// Declares one unary method of a service: its name, messages, and the handler that answers it.
-#define PLIMSOLL_UNARY(Method, Request, Response, handler)                                         \
-  ServerUnaryReactor* Method(CallbackServerContext* context, const v1::Request* request,           \
-                             v1::Response* response) override {                                    \
-    return Unary(parts_, context, #Method, request, response,                                      \
-                 [this](const api::Principal& who, const v1::Request& asked) { return handler; }); \
+// A service whose methods the table answers.
+template <class Service>
+class Skin : public Service::CallbackService {
+ public:
+  Skin(const ApiParts& parts, OpenStreams& streams) : parts_(parts), streams_(streams) {}
+
+ protected:
+  const api::Method& Find(const char* name) const {
+    const auto* method = parts_.methods.Find(absl::StrCat(Service::service_full_name(), ".", name));
+    if (method == nullptr) {
+      spdlog::critical("{}.{} is not in the table of methods", Service::service_full_name(), name);
+      std::abort();
+    }
+    return *method;
   }
 
-class HostRpc final : public v1::HostService::CallbackService {
- public:
-  explicit HostRpc(const ApiParts& parts) : parts_(parts) {}
-  PLIMSOLL_UNARY(ListHosts, ListHostsRequest, ListHostsResponse, parts_.hosts.List(who, asked))
-  PLIMSOLL_UNARY(GetHost, GetHostRequest, Host, parts_.hosts.Get(who, asked))
-  PLIMSOLL_UNARY(GetHostReport, GetHostReportRequest, HostReport,
-                 parts_.hosts.GetReport(who, asked))
-  PLIMSOLL_UNARY(RemoveHost, RemoveHostRequest, RemoveHostResponse, parts_.hosts.Remove(who, asked))
-  PLIMSOLL_UNARY(ReleaseHost, ReleaseHostRequest, Host, parts_.hosts.Release(who, asked))
-  PLIMSOLL_UNARY(ListTransitions, ListTransitionsRequest, ListTransitionsResponse,
-                 parts_.hosts.ListTransitions(who, asked))
-
- private:
   const ApiParts& parts_;
+  OpenStreams& streams_;
 };
 
-class BaselineRpc final : public v1::BaselineService::CallbackService {
- public:
-  explicit BaselineRpc(const ApiParts& parts) : parts_(parts) {}
-  PLIMSOLL_UNARY(ListBaselines, ListBaselinesRequest, ListBaselinesResponse,
-                 parts_.baselines.List(who, asked))
-  PLIMSOLL_UNARY(GetBaseline, GetBaselineRequest, Baseline, parts_.baselines.Get(who, asked))
-  PLIMSOLL_UNARY(GetRule, GetRuleRequest, Rule, parts_.baselines.GetRule(who, asked))
+// One method of a service: its name and its answer.
+#define PLIMSOLL_UNARY(Name, Response)                                                       \
+  ServerUnaryReactor* Name(CallbackServerContext* context, const v1::Name##Request* request, \
+                           v1::Response* response) override {                                \
+    return Unary(parts_, context, Name##_, request, response);                               \
+  }                                                                                          \
+  const api::Method& Name##_ = this->Find(#Name);
 
- private:
-  const ApiParts& parts_;
+#define PLIMSOLL_STREAM(Name, Response)                                                     \
+  grpc::ServerWriteReactor<v1::Response>* Name(CallbackServerContext* context,              \
+                                               const v1::Name##Request* request) override { \
+    return Streaming<v1::Response>::Start(parts_, streams_, context, Name##_, *request);    \
+  }                                                                                         \
+  const api::Method& Name##_ = this->Find(#Name);
+
+struct HostRpc final : Skin<v1::HostService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(ListHosts, ListHostsResponse)
+  PLIMSOLL_UNARY(GetHost, Host)
+  PLIMSOLL_UNARY(GetHostReport, HostReport)
+  PLIMSOLL_UNARY(RemoveHost, RemoveHostResponse)
+  PLIMSOLL_UNARY(ReleaseHost, Host)
+  PLIMSOLL_UNARY(ListTransitions, ListTransitionsResponse)
 };
 
-class FindingRpc final : public v1::FindingService::CallbackService {
- public:
-  explicit FindingRpc(const ApiParts& parts) : parts_(parts) {}
-  PLIMSOLL_UNARY(ListFindings, ListFindingsRequest, ListFindingsResponse,
-                 parts_.findings.List(who, asked))
-
- private:
-  const ApiParts& parts_;
+struct BaselineRpc final : Skin<v1::BaselineService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(ListBaselines, ListBaselinesResponse)
+  PLIMSOLL_UNARY(GetBaseline, Baseline)
+  PLIMSOLL_UNARY(GetRule, Rule)
 };
 
-class SummaryRpc final : public v1::SummaryService::CallbackService {
- public:
-  explicit SummaryRpc(const ApiParts& parts) : parts_(parts) {}
-  PLIMSOLL_UNARY(GetSummary, GetSummaryRequest, Summary, parts_.summaries.Get(who, asked))
-  PLIMSOLL_UNARY(ListLabelSummaries, ListLabelSummariesRequest, ListLabelSummariesResponse,
-                 parts_.summaries.ListByLabel(who, asked))
-  PLIMSOLL_UNARY(ListWorstHosts, ListWorstHostsRequest, ListWorstHostsResponse,
-                 parts_.summaries.ListWorst(who, asked))
-  PLIMSOLL_UNARY(ListFailingConfigurations, ListFailingConfigurationsRequest,
-                 ListFailingConfigurationsResponse, parts_.summaries.ListConfigurations(who, asked))
-  PLIMSOLL_UNARY(GetTrend, GetTrendRequest, Trend, parts_.summaries.GetTrend(who, asked))
-
- private:
-  const ApiParts& parts_;
+struct FindingRpc final : Skin<v1::FindingService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(ListFindings, ListFindingsResponse)
 };
 
-class ScanRpc final : public v1::ScanService::CallbackService {
- public:
-  explicit ScanRpc(const ApiParts& parts) : parts_(parts) {}
-  PLIMSOLL_UNARY(CreateScan, CreateScanRequest, Scan, parts_.scans.Create(who, asked))
-  PLIMSOLL_UNARY(GetScan, GetScanRequest, Scan, parts_.scans.Get(who, asked))
-  PLIMSOLL_UNARY(CancelScan, CancelScanRequest, Scan, parts_.scans.Cancel(who, asked))
-  PLIMSOLL_UNARY(ListScans, ListScansRequest, ListScansResponse, parts_.scans.List(who, asked))
-  PLIMSOLL_UNARY(ListScanHosts, ListScanHostsRequest, ListScanHostsResponse,
-                 parts_.scans.ListHosts(who, asked))
-  PLIMSOLL_UNARY(GetScanReport, GetScanReportRequest, HostReport,
-                 parts_.scans.GetReport(who, asked))
-  grpc::ServerWriteReactor<v1::Scan>* WatchScan(CallbackServerContext* context,
-                                                const v1::WatchScanRequest* request) override {
-    return ScanWatch::Start(parts_, watches_, context, *request);
-  }
-  void Drain() { watches_.EndAll(); }
-
- private:
-  const ApiParts& parts_;
-  ScanWatches watches_;
+struct SummaryRpc final : Skin<v1::SummaryService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(GetSummary, Summary)
+  PLIMSOLL_UNARY(ListLabelSummaries, ListLabelSummariesResponse)
+  PLIMSOLL_UNARY(ListWorstHosts, ListWorstHostsResponse)
+  PLIMSOLL_UNARY(ListFailingConfigurations, ListFailingConfigurationsResponse)
+  PLIMSOLL_UNARY(GetTrend, Trend)
 };
 
-class ScheduleRpc final : public v1::ScheduleService::CallbackService {
- public:
-  explicit ScheduleRpc(const ApiParts& parts) : parts_(parts) {}
-  PLIMSOLL_UNARY(CreateSchedule, CreateScheduleRequest, Schedule,
-                 parts_.schedules.Create(who, asked))
-  PLIMSOLL_UNARY(GetSchedule, GetScheduleRequest, Schedule, parts_.schedules.Get(who, asked))
-  PLIMSOLL_UNARY(ListSchedules, ListSchedulesRequest, ListSchedulesResponse,
-                 parts_.schedules.List(who, asked))
-  PLIMSOLL_UNARY(UpdateSchedule, UpdateScheduleRequest, Schedule,
-                 parts_.schedules.Update(who, asked))
-  PLIMSOLL_UNARY(PauseSchedule, PauseScheduleRequest, Schedule, parts_.schedules.Pause(who, asked))
-  PLIMSOLL_UNARY(ResumeSchedule, ResumeScheduleRequest, Schedule,
-                 parts_.schedules.Resume(who, asked))
-  PLIMSOLL_UNARY(DeleteSchedule, DeleteScheduleRequest, DeleteScheduleResponse,
-                 parts_.schedules.Delete(who, asked))
-  PLIMSOLL_UNARY(ListScheduleRuns, ListScheduleRunsRequest, ListScheduleRunsResponse,
-                 parts_.schedules.ListRuns(who, asked))
-  PLIMSOLL_UNARY(PreviewSchedule, PreviewScheduleRequest, PreviewScheduleResponse,
-                 parts_.schedules.Preview(who, asked))
-
- private:
-  const ApiParts& parts_;
+struct ScanRpc final : Skin<v1::ScanService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(CreateScan, Scan)
+  PLIMSOLL_UNARY(GetScan, Scan)
+  PLIMSOLL_UNARY(CancelScan, Scan)
+  PLIMSOLL_UNARY(ListScans, ListScansResponse)
+  PLIMSOLL_UNARY(ListScanHosts, ListScanHostsResponse)
+  PLIMSOLL_UNARY(GetScanReport, HostReport)
+  PLIMSOLL_STREAM(WatchScan, Scan)
 };
 
-class EnrollmentRpc final : public v1::EnrollmentService::CallbackService {
- public:
-  explicit EnrollmentRpc(const ApiParts& parts) : parts_(parts) {}
-  PLIMSOLL_UNARY(CreateEnrollmentToken, CreateEnrollmentTokenRequest, CreateEnrollmentTokenResponse,
-                 parts_.enrollment.Create(who, asked))
-  PLIMSOLL_UNARY(ListEnrollmentTokens, ListEnrollmentTokensRequest, ListEnrollmentTokensResponse,
-                 parts_.enrollment.List(who, asked))
-  PLIMSOLL_UNARY(RevokeEnrollmentToken, RevokeEnrollmentTokenRequest, EnrollmentToken,
-                 parts_.enrollment.Revoke(who, asked))
-  PLIMSOLL_UNARY(RevokeHost, RevokeHostRequest, RevokeHostResponse,
-                 parts_.enrollment.RevokeHost(who, asked))
-
- private:
-  const ApiParts& parts_;
+struct ScheduleRpc final : Skin<v1::ScheduleService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(CreateSchedule, Schedule)
+  PLIMSOLL_UNARY(GetSchedule, Schedule)
+  PLIMSOLL_UNARY(ListSchedules, ListSchedulesResponse)
+  PLIMSOLL_UNARY(UpdateSchedule, Schedule)
+  PLIMSOLL_UNARY(PauseSchedule, Schedule)
+  PLIMSOLL_UNARY(ResumeSchedule, Schedule)
+  PLIMSOLL_UNARY(DeleteSchedule, DeleteScheduleResponse)
+  PLIMSOLL_UNARY(ListScheduleRuns, ListScheduleRunsResponse)
+  PLIMSOLL_UNARY(PreviewSchedule, PreviewScheduleResponse)
 };
 
-class NotificationRpc final : public v1::NotificationService::CallbackService {
- public:
-  explicit NotificationRpc(const ApiParts& parts) : parts_(parts) {}
-  PLIMSOLL_UNARY(CreateNotificationChannel, CreateNotificationChannelRequest, NotificationChannel,
-                 parts_.notifications.Create(who, asked))
-  PLIMSOLL_UNARY(GetNotificationChannel, GetNotificationChannelRequest, NotificationChannel,
-                 parts_.notifications.Get(who, asked))
-  PLIMSOLL_UNARY(ListNotificationChannels, ListNotificationChannelsRequest,
-                 ListNotificationChannelsResponse, parts_.notifications.List(who, asked))
-  PLIMSOLL_UNARY(UpdateNotificationChannel, UpdateNotificationChannelRequest, NotificationChannel,
-                 parts_.notifications.Update(who, asked))
-  PLIMSOLL_UNARY(DeleteNotificationChannel, DeleteNotificationChannelRequest,
-                 DeleteNotificationChannelResponse, parts_.notifications.Delete(who, asked))
-  PLIMSOLL_UNARY(TestNotificationChannel, TestNotificationChannelRequest, NotificationDelivery,
-                 parts_.notifications.Test(who, asked))
-  PLIMSOLL_UNARY(ListNotificationDeliveries, ListNotificationDeliveriesRequest,
-                 ListNotificationDeliveriesResponse,
-                 parts_.notifications.ListDeliveries(who, asked))
-  PLIMSOLL_UNARY(RetryNotificationDelivery, RetryNotificationDeliveryRequest, NotificationDelivery,
-                 parts_.notifications.Retry(who, asked))
+struct EnrollmentRpc final : Skin<v1::EnrollmentService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(CreateEnrollmentToken, CreateEnrollmentTokenResponse)
+  PLIMSOLL_UNARY(ListEnrollmentTokens, ListEnrollmentTokensResponse)
+  PLIMSOLL_UNARY(RevokeEnrollmentToken, EnrollmentToken)
+  PLIMSOLL_UNARY(RevokeHost, RevokeHostResponse)
+};
 
- private:
-  const ApiParts& parts_;
+struct NotificationRpc final : Skin<v1::NotificationService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(CreateNotificationChannel, NotificationChannel)
+  PLIMSOLL_UNARY(GetNotificationChannel, NotificationChannel)
+  PLIMSOLL_UNARY(ListNotificationChannels, ListNotificationChannelsResponse)
+  PLIMSOLL_UNARY(UpdateNotificationChannel, NotificationChannel)
+  PLIMSOLL_UNARY(DeleteNotificationChannel, DeleteNotificationChannelResponse)
+  PLIMSOLL_UNARY(TestNotificationChannel, NotificationDelivery)
+  PLIMSOLL_UNARY(ListNotificationDeliveries, ListNotificationDeliveriesResponse)
+  PLIMSOLL_UNARY(RetryNotificationDelivery, NotificationDelivery)
 };
 
 #undef PLIMSOLL_UNARY
+#undef PLIMSOLL_STREAM
 
 }  // namespace
 
 struct ApiServices::Services {
-  explicit Services(const ApiParts& p)
-      : parts(p),
-        hosts(parts),
-        baselines(parts),
-        findings(parts),
-        summaries(parts),
-        scans(parts),
-        schedules(parts),
-        enrollment(parts),
-        notifications(parts) {}
+  explicit Services(const ApiParts& with) : parts(with) {}
   const ApiParts parts;
-  HostRpc hosts;
-  BaselineRpc baselines;
-  FindingRpc findings;
-  SummaryRpc summaries;
-  ScanRpc scans;
-  ScheduleRpc schedules;
-  EnrollmentRpc enrollment;
-  NotificationRpc notifications;
+  OpenStreams streams;
+  HostRpc hosts{parts, streams};
+  BaselineRpc baselines{parts, streams};
+  FindingRpc findings{parts, streams};
+  SummaryRpc summaries{parts, streams};
+  ScanRpc scans{parts, streams};
+  ScheduleRpc schedules{parts, streams};
+  EnrollmentRpc enrollment{parts, streams};
+  NotificationRpc notifications{parts, streams};
 };
 
 ApiServices::ApiServices(const ApiParts& parts) : services_(std::make_unique<Services>(parts)) {}
 ApiServices::~ApiServices() = default;
 
 void ApiServices::Register(grpc::ServerBuilder& builder) {
-  builder.RegisterService(&services_->hosts);
-  builder.RegisterService(&services_->baselines);
-  builder.RegisterService(&services_->findings);
-  builder.RegisterService(&services_->summaries);
-  builder.RegisterService(&services_->scans);
-  builder.RegisterService(&services_->schedules);
-  builder.RegisterService(&services_->enrollment);
-  builder.RegisterService(&services_->notifications);
+  for (grpc::Service* service : std::initializer_list<grpc::Service*>{
+           &services_->hosts, &services_->baselines, &services_->findings, &services_->summaries,
+           &services_->scans, &services_->schedules, &services_->enrollment,
+           &services_->notifications}) {
+    builder.RegisterService(service);
+  }
 }
 
-void ApiServices::Drain() { services_->scans.Drain(); }
+void ApiServices::Drain() { services_->streams.EndAll(); }
 
 }  // namespace plimsoll::rpc

@@ -6,9 +6,7 @@
 #include <memory>
 
 #include "controller/access/authenticator.h"
-#include "controller/api/api.h"
-#include "controller/api/notifications.h"
-#include "controller/api/schedules.h"
+#include "controller/api/methods.h"
 #include "proto/support/worker_pool.h"
 
 namespace plimsoll::rpc {
@@ -17,14 +15,8 @@ namespace plimsoll::rpc {
 struct ApiParts {
   access::Authenticator& authenticator;
   support::WorkerPool& workers;
-  api::Hosts& hosts;
-  api::Baselines& baselines;
-  api::Findings& findings;
-  api::Summaries& summaries;
-  api::Scans& scans;
-  api::Schedules& schedules;
-  api::EnrollmentTokens& enrollment;
-  api::Notifications& notifications;
+  // Has every method of every service.
+  const api::MethodTable& methods;
 };
 
 // All services of the API. Every call needs a bearer token in the `authorization` metadata.

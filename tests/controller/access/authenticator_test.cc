@@ -71,26 +71,5 @@ TEST_F(AuthenticatorTest, ANameHasOneLiveToken) {
       authenticator_.CreateToken("ann", Role::kAdmin, std::nullopt).status()));
 }
 
-TEST(RequireRoleTest, AdminMayAllAndEverybodyMayView) {
-  // Rows: who; columns: what is needed, viewer to admin.
-  const Role roles[] = {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin};
-  const bool allowed[4][4] = {{true, false, false, false},
-                              {true, true, false, false},
-                              {true, false, true, false},
-                              {true, true, true, true}};
-  for (int who = 0; who < 4; ++who) {
-    for (int needed = 0; needed < 4; ++needed) {
-      const absl::Status status = RequireRole({"id", "ann", roles[who]}, roles[needed]);
-      EXPECT_EQ(status.ok(), allowed[who][needed]) << who << needed;
-      if (status.ok()) continue;
-      EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
-      EXPECT_TRUE(absl::StrContains(
-          status.message(), absl::StrCat("\"ann\" is ", RoleName(roles[who]), "; this needs ",
-                                         RoleName(roles[needed]))))
-          << status;
-    }
-  }
-}
-
 }  // namespace
 }  // namespace plimsoll::access

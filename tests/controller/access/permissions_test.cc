@@ -8,11 +8,11 @@ namespace {
 
 using store::Role;
 
-constexpr Permission kAll[] = {
-    Permission::kSelf,          Permission::kRead,          Permission::kExport,
-    Permission::kReadActivity,  Permission::kScan,          Permission::kLabel,
-    Permission::kProposeWaiver, Permission::kApproveWaiver, Permission::kPolicy,
-    Permission::kAdminister};
+constexpr Permission kAll[] = {Permission::kSelf,          Permission::kRead,
+                               Permission::kExport,        Permission::kReadActivity,
+                               Permission::kScan,          Permission::kLabel,
+                               Permission::kProposeWaiver, Permission::kApproveWaiver,
+                               Permission::kPolicy,        Permission::kAdminister};
 
 std::string AllowedTo(Role role) {
   std::string allowed;

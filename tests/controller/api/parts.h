@@ -1,6 +1,8 @@
 // The API's handlers over a real PostgreSQL, as the controller wires them.
 #pragma once
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -9,6 +11,8 @@
 #include "absl/strings/escaping.h"
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
+#include "controller/api/methods.h"
+#include "controller/api/schedules.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/evaluate/failing_containers.h"
@@ -61,7 +65,30 @@ struct Parts {
     authority = *access::CertificateAuthority::LoadOrCreate(dir + "/pki", clock.Now());
     if (!store->reports().PutBaselines(baselines).ok() || !index.Load().ok()) std::abort();
     enrollment = std::make_unique<EnrollmentTokens>(*store, *authority, revocations, clock);
+    AddHostMethods(methods, hosts);
+    AddBaselineMethods(methods, baseline_api);
+    AddFindingMethods(methods, findings);
+    AddSummaryMethods(methods, summaries);
+    AddScanMethods(methods, scans);
+    AddScheduleMethods(methods, schedules);
+    AddEnrollmentMethods(methods, *enrollment);
+    AddNotificationMethods(methods, notifications);
   }
+  static access::SecretBox NewBox() {
+    std::string file = (std::filesystem::temp_directory_path() / "api-key-XXXXXX").string();
+    close(mkstemp(file.data()));
+    std::filesystem::remove(file);
+    access::SecretBox box = *access::SecretBox::LoadOrCreate(file);
+    std::filesystem::remove(file);
+    return box;
+  }
+  // Nothing leaves the test: every message is taken.
+  struct Taker : notify::Sender {
+    absl::Status Send(const v1::NotificationChannel&, const std::string&,
+                      const v1::Notification&) override {
+      return absl::OkStatus();
+    }
+  };
   ~Parts() {
     std::error_code ignored;
     std::filesystem::remove_all(dir, ignored);
@@ -128,6 +155,10 @@ struct Parts {
   Scans scans{*store, board, StoreResolver(*store), clock};
   Schedules schedules{*store, StoreResolver(*store), clock};
   std::unique_ptr<EnrollmentTokens> enrollment;
+  Taker sender;
+  notify::Notifier notifier{store->notifications(), sender, NewBox(), clock, absl::Minutes(15)};
+  Notifications notifications{*store, notifier, clock};
+  MethodTable methods{clock};
 };
 
 inline Principal Viewer() { return {"1", "vera", store::Role::kViewer}; }

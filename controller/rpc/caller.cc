@@ -1,0 +1,54 @@
+#include "controller/rpc/caller.h"
+
+#include <spdlog/spdlog.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
+#include "proto/support/field_errors.h"
+#include "proto/support/grpc_status.h"
+
+namespace plimsoll::rpc {
+
+std::string Authorization(const grpc::CallbackServerContext& context) {
+  const auto it = context.client_metadata().find("authorization");
+  return it == context.client_metadata().end() ? ""
+                                               : std::string(it->second.data(), it->second.size());
+}
+
+std::string AddressOf(const std::string& peer) {
+  const size_t begin = peer.find(':');
+  const size_t end = peer.rfind(':');
+  if (!absl::StartsWith(peer, "ipv4:") && !absl::StartsWith(peer, "ipv6:")) return peer;
+  if (end <= begin) return peer;
+  return absl::StrReplaceAll(peer.substr(begin + 1, end - begin - 1),
+                             {{"%5B", ""}, {"%5D", ""}, {"[", ""}, {"]", ""}});
+}
+
+absl::StatusOr<store::Principal> Authenticate(access::Authenticator& authenticator,
+                                              const std::string& authorization,
+                                              const std::string& address) {
+  auto principal = authenticator.Authenticate(authorization);
+  if (principal.ok()) principal->peer = address;
+  return principal;
+}
+
+grpc::Status Outcome(const absl::Status& status, absl::string_view method,
+                     const std::string& address) {
+  if (absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status)) {
+    spdlog::warn("refused method={} peer={} reason=\"{}\"", std::string(method), address,
+                 std::string(status.message()));
+  } else if (absl::IsInternal(status) || absl::IsUnknown(status)) {
+    spdlog::error("failed method={} peer={} error=\"{}\"", std::string(method), address,
+                  status.ToString());
+  } else if (support::ReasonOf(status) == support::kShuttingDown) {
+    return support::ToGrpc(status);
+  } else if (absl::IsUnavailable(status) || absl::IsAborted(status)) {
+    spdlog::error("failed method={} peer={} error=\"{}\"", std::string(method), address,
+                  status.ToString());
+    return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
+                        "the controller's database does not answer; try again");
+  }
+  return support::ToGrpc(status);
+}
+
+}  // namespace plimsoll::rpc

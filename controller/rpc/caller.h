@@ -1,0 +1,32 @@
+// Who calls over gRPC, and what a caller is told.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "controller/access/authenticator.h"
+
+namespace plimsoll::rpc {
+
+// The `authorization` metadata of a call; empty when there is none.
+std::string Authorization(const grpc::CallbackServerContext& context);
+
+// The address in a peer as gRPC names it, without port: "ipv4:10.0.0.1:4711" is "10.0.0.1",
+// "ipv6:%5B::1%5D:4711" is "::1". Others come back as they are.
+std::string AddressOf(const std::string& peer);
+
+// The principal behind `authorization`, with the address it calls from. Errors as Authenticate's.
+absl::StatusOr<store::Principal> Authenticate(access::Authenticator& authenticator,
+                                              const std::string& authorization,
+                                              const std::string& address);
+
+// A status for the caller; what broke inside goes to the log. What the database says may name
+// machines and users, and is told before the caller is known: it stays inside too.
+grpc::Status Outcome(const absl::Status& status, absl::string_view method,
+                     const std::string& address);
+
+}  // namespace plimsoll::rpc

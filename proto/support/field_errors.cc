@@ -1,0 +1,46 @@
+#include "proto/support/field_errors.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace plimsoll::support {
+namespace {
+
+constexpr char kPayload[] = "type.plimsoll.dev/plimsoll.v1.FieldError";
+constexpr char kReason[] = "type.plimsoll.dev/plimsoll.v1.Reason";
+
+}  // namespace
+
+absl::Status InvalidField(absl::string_view field, absl::string_view message) {
+  absl::Status status = absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
+  // Field names hold no NUL.
+  status.SetPayload(kPayload, absl::Cord(absl::StrCat(field, absl::string_view("\0", 1), message)));
+  return status;
+}
+
+std::vector<FieldError> FieldErrorsOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kPayload);
+  if (!payload.has_value()) return {};
+  const std::string text(*payload);
+  const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('\0', 1));
+  return {{parts.first, parts.second}};
+}
+
+absl::Status WithReason(absl::Status status, absl::string_view reason) {
+  status.SetPayload(kReason, absl::Cord(reason));
+  return status;
+}
+
+absl::Status ShuttingDown() {
+  return WithReason(absl::UnavailableError("the controller is shutting down"), kShuttingDown);
+}
+
+std::string ReasonOf(const absl::Status& status) {
+  if (const auto reason = status.GetPayload(kReason); reason.has_value()) {
+    return std::string(*reason);
+  }
+  if (status.GetPayload(kPayload).has_value()) return "INVALID_FIELD";
+  return absl::StatusCodeToString(status.code());
+}
+
+}  // namespace plimsoll::support

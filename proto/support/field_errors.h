@@ -1,0 +1,37 @@
+// What a status says beside its code and message: the field of a request that is wrong, a reason.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace plimsoll::support {
+
+struct FieldError {
+  // Path in the request as its JSON names it, e.g. "schedule.cron".
+  std::string field;
+  // What is expected.
+  std::string message;
+};
+
+// INVALID_ARGUMENT with the message "<field>: <message>" and the field beside it, where gRPC and
+// REST find it.
+absl::Status InvalidField(absl::string_view field, absl::string_view message);
+
+// The fields that `status` blames; empty: none named.
+std::vector<FieldError> FieldErrorsOf(const absl::Status& status);
+
+// `status` with a reason for programs, in upper case: "BODY_TOO_LARGE". It is part of the API.
+absl::Status WithReason(absl::Status status, absl::string_view reason);
+
+// The reason of `status`: what WithReason gave it, INVALID_FIELD when it blames fields, else the
+// name of its code.
+std::string ReasonOf(const absl::Status& status);
+
+// UNAVAILABLE, with a reason of its own: the same request will be served elsewhere, or later.
+inline constexpr absl::string_view kShuttingDown = "SHUTTING_DOWN";
+absl::Status ShuttingDown();
+
+}  // namespace plimsoll::support
