@@ -9,6 +9,7 @@
 #include "controller/rpc/unary.h"
 #include "plimsoll/v1/baseline_service.grpc.pb.h"
 #include "plimsoll/v1/enrollment_service.grpc.pb.h"
+#include "plimsoll/v1/event_service.grpc.pb.h"
 #include "plimsoll/v1/finding_service.grpc.pb.h"
 #include "plimsoll/v1/host_service.grpc.pb.h"
 #include "plimsoll/v1/scan_service.grpc.pb.h"
@@ -119,6 +120,11 @@ struct EnrollmentRpc final : Skin<v1::EnrollmentService> {
   PLIMSOLL_UNARY(RevokeHost, RevokeHostResponse)
 };
 
+struct EventRpc final : Skin<v1::EventService> {
+  using Skin::Skin;
+  PLIMSOLL_STREAM(WatchEvents, Event)
+};
+
 #undef PLIMSOLL_UNARY
 #undef PLIMSOLL_STREAM
 
@@ -135,6 +141,7 @@ struct ApiServices::Services {
   ScanRpc scans{parts, streams};
   ScheduleRpc schedules{parts, streams};
   EnrollmentRpc enrollment{parts, streams};
+  EventRpc events{parts, streams};
 };
 
 ApiServices::ApiServices(const ApiParts& parts) : services_(std::make_unique<Services>(parts)) {}
@@ -143,7 +150,7 @@ ApiServices::~ApiServices() = default;
 void ApiServices::Register(grpc::ServerBuilder& builder) {
   for (grpc::Service* service : std::initializer_list<grpc::Service*>{
            &services_->hosts, &services_->baselines, &services_->findings, &services_->summaries,
-           &services_->scans, &services_->schedules, &services_->enrollment}) {
+           &services_->scans, &services_->schedules, &services_->enrollment, &services_->events}) {
     builder.RegisterService(service);
   }
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
+#include "controller/api/events.h"
 #include "controller/api/methods.h"
 #include "controller/api/schedules.h"
 #include "controller/evaluate/baseline_loader.h"
@@ -70,6 +71,7 @@ struct Parts {
     AddScanMethods(methods, scans);
     AddScheduleMethods(methods, schedules);
     AddEnrollmentMethods(methods, *enrollment);
+    AddEventMethods(methods, events);
   }
   ~Parts() {
     std::error_code ignored;
@@ -128,7 +130,13 @@ struct Parts {
   access::Revocations revocations;
   access::Authenticator authenticator{store->tokens(), clock};
   scans::ScanBoard board{store->scans(), clock};
-  fleet::FleetIndex index{store->fleet(), store->reports(), baselines, clock, {}};
+  fleet::ChangeLog changes{"epoch"};
+  fleet::FleetIndex index{
+      store->fleet(),
+      store->reports(),
+      baselines,
+      clock,
+      {.shown = [this](const std::vector<std::string>& ids) { changes.Add(ids); }}};
   fleet::Days days{index, store->fleet(), clock};
   Hosts hosts{*store, index, baselines, revocations, clock};
   Baselines baseline_api{baselines};
@@ -137,6 +145,7 @@ struct Parts {
   Scans scans{*store, board, StoreResolver(*store), clock};
   Schedules schedules{*store, StoreResolver(*store), clock};
   std::unique_ptr<EnrollmentTokens> enrollment;
+  Events events{index, changes, clock};
   MethodTable methods{clock};
 };
 
