@@ -121,16 +121,18 @@ struct Read {
   std::optional<HttpResponse> refusal;
 };
 
-// Reads away, within bounds, what a refused client has sent meanwhile: closing over it would reset
-// the connection, and the client would not see why.
+// Says that nothing more comes, and reads away, within bounds, what a refused client still sends:
+// closing over it would reset the connection, and the client would not see why.
 asio::awaitable<void> Discard(TlsStream& stream) {
   constexpr size_t kMost = 4 << 20;
   auto& lowest = beast::get_lowest_layer(stream);
+  error_code error;
+  lowest.socket().shutdown(tcp::socket::shutdown_send, error);
   lowest.expires_after(std::chrono::seconds(2));
   std::vector<char> chunk(16 << 10);
-  error_code error;
-  for (size_t got = 0; !error && got < kMost && lowest.socket().available(error) > 0;) {
-    const size_t more = co_await stream.async_read_some(
+  for (size_t got = 0; !error && got < kMost;) {
+    // Below TLS: what it says does not matter any more.
+    const size_t more = co_await lowest.async_read_some(
         asio::buffer(chunk), asio::redirect_error(asio::use_awaitable, error));
     got += more;
   }
