@@ -127,6 +127,12 @@ void AddOptions(CLI::App& app, Config& config) {
                  "Where people and programs connect (TLS, bearer token)")
       ->type_name("ADDRESS:PORT")
       ->capture_default_str();
+  app.add_option(
+         "--rest-address", config.rest_address,
+         "Where HTTPS is served: REST and events below /v1, /docs, /openapi.json, /metrics, "
+         "/healthz, /readyz\n(TLS, bearer token); \"\": nowhere")
+      ->type_name("ADDRESS:PORT")
+      ->capture_default_str();
   app.add_option("--name", config.names,
                  "DNS name or address in the server certificate; may be repeated [this host's "
                  "name, localhost]")

@@ -24,6 +24,8 @@ struct Config {
   bool replace_authority = false;
   std::string collector_address = "0.0.0.0:7443";
   std::string api_address = "127.0.0.1:7444";
+  // HTTPS: REST, events, metrics, the API's description. Empty: not served.
+  std::string rest_address = "127.0.0.1:7445";
   // DNS names and addresses of the server certificate; empty: this host's name and the loopback
   // ones.
   std::vector<std::string> names;

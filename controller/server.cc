@@ -14,9 +14,7 @@
 #include "controller/access/certificate_authority.h"
 #include "controller/access/enrollment.h"
 #include "controller/access/revocations.h"
-#include "controller/api/api.h"
-#include "controller/api/methods.h"
-#include "controller/api/schedules.h"
+#include "controller/fleet/change_log.h"
 #include "controller/fleet/days.h"
 #include "controller/fleet/index.h"
 #include "controller/gateway/gateway_service.h"
@@ -25,13 +23,13 @@
 #include "controller/notify/notifier.h"
 #include "controller/notify/sender.h"
 #include "controller/reevaluate/reevaluator.h"
-#include "controller/rpc/services.h"
 #include "controller/scans/scan_board.h"
 #include "controller/scans/scheduler.h"
 #include "controller/setup.h"
 #include "controller/store/change_feed.h"
 #include "controller/store/embedded_cluster.h"
 #include "controller/store/store.h"
+#include "controller/surface.h"
 #include "proto/support/clock.h"
 #include "proto/support/key_files.h"
 #include "proto/support/ticker.h"
@@ -43,7 +41,6 @@ namespace {
 constexpr absl::Duration kServerCertificateLifetime = absl::Hours(24 * 825);
 // Commits under way when the controller stops have this long, calls that are open as long again.
 constexpr absl::Duration kDrainTime = absl::Seconds(10);
-constexpr int kApiMessageBytes = 4 << 20;
 // A controller says this often within --controller-timeout that it lives.
 constexpr int kBeatsPerTimeout = 5;
 // Connections beside those of workers and committers: timers, re-evaluation, the index.
@@ -79,11 +76,11 @@ class RealServer : public Server {
         board_(store_->scans(), clock_),
         index_(store_->fleet(), store_->reports(), baselines_, clock_,
                {.stale_after = config.stale_after,
-                .unwelcome = [this](const std::string& id) { EndSession(id); }}),
+                .unwelcome = [this](const std::string& id) { EndSession(id); },
+                .shown = [this](const std::vector<std::string>& ids) { changes_.Add(ids); }}),
         days_(index_, store_->fleet(), clock_),
         scheduler_(store_->schedules(), board_, Resolver(), clock_),
         workers_(std::make_unique<support::WorkerPool>(config.worker_threads)),
-        api_workers_(std::make_unique<support::WorkerPool>(config.api_threads)),
         ingest_({*store_, board_, clock_, *workers_, stats_, {}}, baselines_, config.interval,
                 config.gateway),
         gateway_({*store_,
@@ -101,15 +98,9 @@ class RealServer : public Server {
         reevaluator_(*store_, baselines_, clock_),
         sender_(clock_, Hostname()),
         notifier_(store_->notifications(), sender_, std::move(secrets), clock_, config.stale_after),
-        hosts_(*store_, index_, baselines_, revocations_, clock_),
-        baselines_api_(baselines_),
-        findings_(*store_, index_, baselines_api_),
-        summaries_(*store_, index_, days_, baselines_api_, clock_),
-        scans_(*store_, board_, Resolver(), clock_),
-        schedules_(*store_, Resolver(), clock_),
-        enrollment_tokens_(*store_, *authority_, revocations_, clock_),
-        notifications_(*store_, notifier_, clock_),
-        services_({authenticator_, *api_workers_, WithMethods()}),
+        surface_({config_, *store_, index_, changes_, days_, baselines_, revocations_,
+                  authenticator_, *authority_, board_, notifier_, Resolver(), stats_, sessions_, *workers_,
+                  id_, clock_}),
         life_(clock_),
         scan_timer_(clock_),
         notify_timer_(clock_),
@@ -121,13 +112,7 @@ class RealServer : public Server {
                                             kServerCertificateLifetime);
     if (!identity.ok()) return identity.status();
 
-    grpc::ServerBuilder api;
-    SetKeepalive(api);
-    api.AddListeningPort(config_.api_address, Tls(*identity, ""), &api_port_);
-    api.SetMaxReceiveMessageSize(kApiMessageBytes);
-    services_.Register(api);
-    api_server_ = api.BuildAndStart();
-    if (api_server_ == nullptr || api_port_ == 0) return NotListening(config_.api_address);
+    if (auto status = surface_.Listen(*identity); !status.ok()) return status;
 
     grpc::ServerBuilder collectors;
     SetKeepalive(collectors);
@@ -138,8 +123,9 @@ class RealServer : public Server {
     collector_server_ = collectors.BuildAndStart();
     if (collector_server_ == nullptr || collector_port_ == 0)
       return NotListening(config_.collector_address);
-    spdlog::info("serving collectors={} api={} baselines={} controller={}",
-                 config_.collector_address, config_.api_address, baselines_.size(), id_);
+    spdlog::info("serving collectors={} api={} rest={} baselines={} controller={}",
+                 config_.collector_address, config_.api_address, config_.rest_address,
+                 baselines_.size(), id_);
     return absl::OkStatus();
   }
 
@@ -152,17 +138,15 @@ class RealServer : public Server {
     notify_timer_.Stop();
     upkeep_.Stop();
     reevaluator_.Stop();
-    services_.Drain();
+    surface_.Drain();
     gateway_.Drain(kDrainTime);
     const auto deadline = absl::ToChronoTime(clock_.Now() + kDrainTime);
     collector_server_->Shutdown(deadline);
-    api_server_->Shutdown(deadline);
+    surface_.Stop(kDrainTime);
     collector_server_.reset();
-    api_server_.reset();
     life_.Stop();
     feed_.reset();
     workers_.reset();
-    api_workers_.reset();
     Warn("day not kept", days_.Keep(true));
     Warn("end of sessions not stored", store_->controllers().Leave(id_, clock_.Now()));
   }
@@ -210,6 +194,7 @@ class RealServer : public Server {
       index_.Seen(sessions_.Heard(clock_.Now() - absl::Seconds(2)));
       index_.Tick();
     });
+    life_.Add("events", absl::Seconds(1), [this] { changes_.Tick(); });
     life_.Start();
     scan_timer_.Add("scans", absl::Seconds(1), [this] { board_.Tick(); });
     scan_timer_.Add("schedules", absl::Seconds(1), [this] { scheduler_.Tick(); });
@@ -266,18 +251,6 @@ class RealServer : public Server {
     };
   }
 
-  const api::MethodTable& WithMethods() {
-    api::AddHostMethods(methods_, hosts_);
-    api::AddBaselineMethods(methods_, baselines_api_);
-    api::AddFindingMethods(methods_, findings_);
-    api::AddSummaryMethods(methods_, summaries_);
-    api::AddScanMethods(methods_, scans_);
-    api::AddScheduleMethods(methods_, schedules_);
-    api::AddEnrollmentMethods(methods_, enrollment_tokens_);
-    api::AddNotificationMethods(methods_, notifications_);
-    return methods_;
-  }
-
   static absl::Status NotListening(const std::string& address) {
     return absl::UnavailableError(
         absl::StrCat("cannot listen on ", address, "; is another program using it?"));
@@ -297,31 +270,20 @@ class RealServer : public Server {
   gateway::GatewayStats stats_;
   gateway::SessionRegistry sessions_;
   scans::ScanBoard board_;
+  fleet::ChangeLog changes_{id_};
   fleet::FleetIndex index_;
   fleet::Days days_;
   scans::Scheduler scheduler_;
   std::unique_ptr<support::WorkerPool> workers_;
-  std::unique_ptr<support::WorkerPool> api_workers_;
   gateway::Ingest ingest_;
   gateway::GatewayService gateway_;
   reevaluate::Reevaluator reevaluator_;
   notify::NetworkSender sender_;
   notify::Notifier notifier_;
-  api::Hosts hosts_;
-  api::Baselines baselines_api_;
-  api::Findings findings_;
-  api::Summaries summaries_;
-  api::Scans scans_;
-  api::Schedules schedules_;
-  api::EnrollmentTokens enrollment_tokens_;
-  api::Notifications notifications_;
-  api::MethodTable methods_{clock_};
-  rpc::ApiServices services_;
+  Surface surface_;
   std::unique_ptr<store::ChangeFeed> feed_;
   int collector_port_ = 0;
-  int api_port_ = 0;
   std::unique_ptr<grpc::Server> collector_server_;
-  std::unique_ptr<grpc::Server> api_server_;
   support::Ticker life_;
   support::Ticker scan_timer_;
   support::Ticker notify_timer_;

@@ -79,6 +79,28 @@ unit() {
   run_ctest "$SANITIZED" unit
 }
 
+fuzz() {
+  say "building the fuzzers (clang, libFuzzer)"
+  if mkdir -p "$SANITIZED" && cmake -S . -B "$SANITIZED" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+    -DPLIMSOLL_SANITIZE=ON -DPLIMSOLL_FUZZ=ON >"$SANITIZED/configure.log" 2>&1 && ninja -C "$SANITIZED" -j "$JOBS" --quiet fuzzers; then
+    pass 1
+  else
+    tail -5 "$SANITIZED/configure.log"
+    fail 1 "build (fuzzers)"
+    return
+  fi
+  say "fuzzing, ${FUZZ_SECONDS:=20} s each"
+  local source name found
+  for source in tests/fuzz/*_fuzz.cc; do
+    name=$(basename "$source" _fuzz.cc)
+    # What it finds on the way is for this run; seeds are kept by hand.
+    found=$(mktemp -d)
+    check "fuzz $name" "$SANITIZED/tests/fuzz/${name}_fuzz" -max_total_time="$FUZZ_SECONDS" -timeout=5 -rss_limit_mb=2048 -max_len=65536 \
+      -verbosity=0 -print_final_stats=1 -artifact_prefix="$found/" "$found" "tests/fuzz/corpus/$name"
+    [ -z "$(find "$found" -name 'crash-*' -o -name 'timeout-*' -o -name 'oom-*')" ] && rm -rf "$found" || echo "fuzz $name: see $found"
+  done
+}
+
 integration() {
   say "integration tests (PostgreSQL)"
   run_ctest "$BUILD" integration

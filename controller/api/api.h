@@ -1,8 +1,10 @@
 // The API, free of transport: one handler class for each service of the protos.
 //
 // Every method takes who calls and the request, and returns the response or a status whose message
-// a person can act on. Methods block (they ask the database) and are thread-safe. Whether the
-// caller may call them MethodTable (methods.h) has checked. What they borrow outlives them.
+// a person can act on; one that says what is wrong with a field of the request begins with its name
+// ("page_size 7: expected ..."), which tells programs the field too. Methods block (they ask the
+// database) and are thread-safe. Whether the caller may call them MethodTable (methods.h) has
+// checked. What they borrow outlives them.
 #pragma once
 
 #include <functional>

@@ -110,6 +110,8 @@ void Follower::Run() {
     } else {
       over_ = next->last;
       answer = std::move(next->message);
+      // There may be more behind it.
+      changed_ = true;
     }
     step = std::exchange(step_, nullptr);
   }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "proto/support/field_errors.h"
 
 namespace plimsoll::api {
 namespace {
@@ -32,6 +33,35 @@ const google::protobuf::FieldDescriptor* FieldAt(const google::protobuf::Descrip
     at = field->message_type();
   }
   return field;
+}
+
+// The field that a message of INVALID_ARGUMENT begins with, below `request` or its body field:
+// "page_size 7: expected ...", "selector.hosts: more than ...". An error without one comes back as
+// it is.
+absl::Status WithField(const Method& method, const google::protobuf::Descriptor& request,
+                       const absl::Status& status) {
+  if (!absl::IsInvalidArgument(status) || !support::FieldErrorsOf(status).empty()) return status;
+  const absl::string_view message = status.message();
+  const size_t end = message.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.");
+  const absl::string_view path = message.substr(0, end);
+  if (end == absl::string_view::npos || path.empty() ||
+      (message[end] != ':' && message[end] != ' ')) {
+    return status;
+  }
+  const google::protobuf::Descriptor* at = &request;
+  if (FieldAt(*at, path) == nullptr && !method.spec.body.empty()) {
+    at = request.FindFieldByName(method.spec.body)->message_type();
+  }
+  if (FieldAt(*at, path) == nullptr) return status;
+  std::string name;
+  for (const absl::string_view part : absl::StrSplit(path, '.')) {
+    const auto* field = at->FindFieldByName(std::string(part));
+    absl::StrAppend(&name, name.empty() ? "" : ".", field->json_name());
+    at = field->message_type();
+  }
+  const size_t begin = message.find_first_not_of(": ", end);
+  return support::BlameField(status, name,
+                             begin == absl::string_view::npos ? "" : message.substr(begin));
 }
 
 // The path with every variable as "{}". Dies when one names no field.
@@ -87,6 +117,7 @@ absl::StatusOr<AnyMessage> MethodTable::Call(const Principal& who, const Method&
   absl::StatusOr<AnyMessage> answer = AnyMessage();
   if (record.outcome.ok()) {
     answer = method.call(who, request);
+    if (!answer.ok()) answer = WithField(method, *request.GetDescriptor(), answer.status());
     record.outcome = answer.status();
     if (answer.ok()) record.response = answer->get();
   } else {

@@ -86,7 +86,8 @@ bool Fleet::IsStale(Slot slot, int64_t now) const {
          age > stale_after_ + std::max(stale_after_ / 5, kLeastGrace);
 }
 
-std::vector<std::string> Fleet::Tick(absl::Time now, size_t limit) {
+std::vector<std::string> Fleet::Tick(absl::Time now, size_t limit,
+                                     std::vector<std::string>* turned) {
   const int64_t micros = absl::ToUnixMicros(now);
   std::vector<std::string> silent;
   hosts_.present().ForEach([&](Slot slot) {
@@ -95,6 +96,7 @@ std::vector<std::string> Fleet::Tick(absl::Time now, size_t limit) {
     if (stale != stale_.Test(slot)) {
       stale_.Assign(slot, stale);
       ++version_;
+      if (turned != nullptr) turned->emplace_back(hosts_.id(slot));
     }
     // Ever more rarely for a host that is long gone.
     if (age > stale_after_ / 10 * 8 && micros - read_[slot] > std::max(stale_after_, age) / 10 &&

@@ -44,8 +44,10 @@ class Fleet {
   void Hear(const std::string& host_id, absl::Time time);
   // See BaselineColumns::AddDocument. False: no active document has this id.
   bool AddDocument(const v1::Baseline& other);
-  // Judges who is stale. Returns ids of hosts, at most `limit`, that should be read again.
-  std::vector<std::string> Tick(absl::Time now, size_t limit);
+  // Judges who is stale. Returns ids of hosts, at most `limit`, that should be read again; `turned`
+  // (may be null) receives those that became stale or are stale no more.
+  std::vector<std::string> Tick(absl::Time now, size_t limit,
+                                std::vector<std::string>* turned = nullptr);
 
   // --- What is there.
 

@@ -83,10 +83,12 @@ void FleetIndex::Seen(const std::map<std::string, absl::Time>& last_seen) {
 
 void FleetIndex::Tick() {
   std::vector<std::string> silent;
+  std::vector<std::string> turned;
   {
     absl::MutexLock lock(&mutex_);
-    silent = fleet_.Tick(clock_.Now(), kSilentLimit);
+    silent = fleet_.Tick(clock_.Now(), kSilentLimit, &turned);
   }
+  if (options_.shown != nullptr && !turned.empty()) options_.shown(turned);
   if (silent.empty()) return;
   absl::MutexLock lock(&queue_mutex_);
   silent_.insert(silent.begin(), silent.end());
@@ -185,6 +187,7 @@ absl::Status FleetIndex::ReadAgain(const std::vector<std::string>& ids) {
     absl::MutexLock lock(&mutex_);
     for (const absl::string_view id : gone) fleet_.Remove(std::string(id));
   }
+  if (options_.shown != nullptr) options_.shown(ids);
   if (options_.unwelcome == nullptr) return absl::OkStatus();
   for (const absl::string_view id : gone) options_.unwelcome(std::string(id));
   for (const store::HostState& state : *states) {

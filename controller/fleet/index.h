@@ -36,6 +36,9 @@ class FleetIndex {
     // quarantined, whichever controller did that: its session here must end. Idempotent; null:
     // nobody wants to know.
     std::function<void(const std::string& host_id)> unwelcome = {};
+    // Called when these hosts can be read as they have become, on the thread that made them so.
+    // Must not block; null: nobody wants to know.
+    std::function<void(const std::vector<std::string>& host_ids)> shown = {};
   };
   // Borrows all; `baselines` are the active documents.
   FleetIndex(store::FleetStore& fleet, store::ReportStore& reports,

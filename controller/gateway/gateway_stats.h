@@ -1,6 +1,8 @@
 // What the collectors' side counts.
 #pragma once
 
+#include <prometheus/histogram.h>
+
 #include <atomic>
 #include <cstdint>
 
@@ -63,6 +65,15 @@ struct GatewayStats {
   Counter budget_in_use{0};
   Counter budget_waiting{0};
   Counter commits_waiting{0};
+  // Judging one host by all baselines; one transaction; from a change's
+  // observation on the host to its committed verdict (by two clocks: no less than 0).
+  prometheus::Histogram evaluation_seconds{
+      {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1}};
+  prometheus::Histogram commit_seconds{
+      {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10}};
+  prometheus::Histogram event_to_verdict_seconds{
+      {0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600}};
+
   // Now: bytes and hosts in the cache of facts (estimated).
   Counter cache_bytes{0};
   Counter cache_hosts{0};

@@ -88,10 +88,16 @@ Ingest::Ingest(IngestParts parts, std::vector<v1::Baseline> baselines, absl::Dur
       plan_(MakePlan(baselines_, interval)),
       max_objects_(options.max_objects_per_section),
       cache_(options.cache_bytes, parts_.stats),
-      committer_([this](const auto& batch) { return parts_.store.reports().PutBatch(batch); },
-                 {options.committer_threads, options.max_batch_hosts, options.max_batch_bytes,
-                  [this](std::vector<store::Judgement> used) { Recycle(std::move(used)); }},
-                 parts_.stats, parts_.on_committed) {}
+      committer_(
+          [this](const auto& batch) {
+            const absl::Time begin = parts_.clock.Now();
+            auto results = parts_.store.reports().PutBatch(batch);
+            parts_.stats.commit_seconds.Observe(absl::ToDoubleSeconds(parts_.clock.Now() - begin));
+            return results;
+          },
+          {options.committer_threads, options.max_batch_hosts, options.max_batch_bytes,
+           [this](std::vector<store::Judgement> used) { Recycle(std::move(used)); }},
+          parts_.stats, parts_.on_committed) {}
 
 Ingest::~Ingest() = default;
 
@@ -206,8 +212,10 @@ absl::StatusOr<store::Evaluation> Ingest::Evaluate(const HostStream& stream,
                                           kMaximumVersionBytes);
   evaluation.container_count = facts.facts.containers().containers_size();
   evaluation.judgements = Reused();
+  const absl::Time begin = parts_.clock.Now();
   reevaluate::JudgeHost(facts.facts, baselines_, evaluation.observed, stream.host_id, facts.digest,
                         facts.fingerprints, evaluation.judgements);
+  parts_.stats.evaluation_seconds.Observe(absl::ToDoubleSeconds(parts_.clock.Now() - begin));
   if (delta.has_gap()) evaluation.gap = delta.gap();
   evaluation.scan_ids.assign(delta.scan_ids().begin(), delta.scan_ids().end());
   return evaluation;
@@ -233,14 +241,17 @@ void Ingest::Commit(HostStream& stream, store::Evaluation evaluation, Facts fact
   after.chain = evaluation.is_full ? 0 : stream.state.chain + 1;
   after.full_recorded = evaluation.is_full ? evaluation.recorded : stream.state.full_recorded;
   std::vector<std::string> scan_ids = evaluation.scan_ids;
+  const absl::Time observed = evaluation.observed;
   // The committer keeps functions that can be copied.
   const auto kept = std::make_shared<Facts>(std::move(facts));
-  committer_.Add({std::move(evaluation),
-                  [this, &stream, after = std::move(after), kept, scan_ids = std::move(scan_ids),
-                   done = std::move(done)](const absl::Status& status) {
+  committer_.Add({std::move(evaluation), [this, &stream, after = std::move(after), kept, observed,
+                                          scan_ids = std::move(scan_ids),
+                                          done = std::move(done)](const absl::Status& status) {
                     // The store wants a full snapshot where this session knew of none.
                     if (absl::IsFailedPrecondition(status)) return done(Result::kResync);
                     if (!status.ok()) return done(status);
+                    parts_.stats.event_to_verdict_seconds.Observe(
+                        std::max(0.0, absl::ToDoubleSeconds(parts_.clock.Now() - observed)));
                     stream.state = after;
                     cache_.Put(stream.host_id, std::move(*kept));
                     TellScans(scan_ids);

@@ -9,6 +9,7 @@
 #include "controller/rpc/unary.h"
 #include "plimsoll/v1/baseline_service.grpc.pb.h"
 #include "plimsoll/v1/enrollment_service.grpc.pb.h"
+#include "plimsoll/v1/event_service.grpc.pb.h"
 #include "plimsoll/v1/finding_service.grpc.pb.h"
 #include "plimsoll/v1/host_service.grpc.pb.h"
 #include "plimsoll/v1/notification_service.grpc.pb.h"
@@ -132,6 +133,11 @@ struct NotificationRpc final : Skin<v1::NotificationService> {
   PLIMSOLL_UNARY(RetryNotificationDelivery, NotificationDelivery)
 };
 
+struct EventRpc final : Skin<v1::EventService> {
+  using Skin::Skin;
+  PLIMSOLL_STREAM(WatchEvents, Event)
+};
+
 #undef PLIMSOLL_UNARY
 #undef PLIMSOLL_STREAM
 
@@ -149,6 +155,7 @@ struct ApiServices::Services {
   ScheduleRpc schedules{parts, streams};
   EnrollmentRpc enrollment{parts, streams};
   NotificationRpc notifications{parts, streams};
+  EventRpc events{parts, streams};
 };
 
 ApiServices::ApiServices(const ApiParts& parts) : services_(std::make_unique<Services>(parts)) {}
@@ -158,7 +165,7 @@ void ApiServices::Register(grpc::ServerBuilder& builder) {
   for (grpc::Service* service : std::initializer_list<grpc::Service*>{
            &services_->hosts, &services_->baselines, &services_->findings, &services_->summaries,
            &services_->scans, &services_->schedules, &services_->enrollment,
-           &services_->notifications}) {
+           &services_->notifications, &services_->events}) {
     builder.RegisterService(service);
   }
 }

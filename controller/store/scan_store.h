@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,12 @@ struct ScanAnswer {
   std::string baseline_digest;
 };
 
+// Scans and their hosts by state; states without any are left out.
+struct ScanCounts {
+  std::map<v1::Scan::State, int64_t> scans;
+  std::map<v1::ScanHost::State, int64_t> hosts;
+};
+
 // Hosts of Get come along up to this many.
 inline constexpr int kMostScanHosts = 1000;
 
@@ -118,6 +125,8 @@ class ScanStore {
   absl::StatusOr<ScanAnswer> GetAnswer(const std::string& scan_id, const std::string& host,
                                        const std::string& baseline_id);
 
+  // Of scans that began at `since` or later.
+  absl::StatusOr<ScanCounts> Count(absl::Time since);
   // Ids of scans that have not ended.
   absl::StatusOr<std::vector<std::string>> ListRunning();
   absl::StatusOr<OpenScan> GetOpen(const std::string& id);

@@ -21,6 +21,15 @@ namespace plimsoll::store {
 
 class ConnectionPool;
 
+// The connections to the database, now.
+struct PoolState {
+  // At most; that exist; of them, those nobody uses; threads that wait for one.
+  int limit = 0;
+  int open = 0;
+  int idle = 0;
+  int waiting = 0;
+};
+
 struct StoreOptions {
   // libpq connection string or URL. May hold a password: never logged.
   std::string url;
@@ -42,6 +51,7 @@ class Store {
   absl::Status Ping();
   // Every connection is in use: work that can wait should.
   bool Busy();
+  PoolState pool();
 
   HostStore& hosts();
   FleetStore& fleet();

@@ -12,7 +12,10 @@ constexpr char kReason[] = "type.plimsoll.dev/plimsoll.v1.Reason";
 }  // namespace
 
 absl::Status InvalidField(absl::string_view field, absl::string_view message) {
-  absl::Status status = absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
+  return BlameField(absl::InvalidArgumentError(absl::StrCat(field, ": ", message)), field, message);
+}
+
+absl::Status BlameField(absl::Status status, absl::string_view field, absl::string_view message) {
   // Field names hold no NUL.
   status.SetPayload(kPayload, absl::Cord(absl::StrCat(field, absl::string_view("\0", 1), message)));
   return status;

@@ -20,6 +20,9 @@ struct FieldError {
 // REST find it.
 absl::Status InvalidField(absl::string_view field, absl::string_view message);
 
+// `status` with a field to blame; `message`: what is wrong with it.
+absl::Status BlameField(absl::Status status, absl::string_view field, absl::string_view message);
+
 // The fields that `status` blames; empty: none named.
 std::vector<FieldError> FieldErrorsOf(const absl::Status& status);
 

@@ -21,6 +21,11 @@ void WorkerPool::Add(std::function<void()> task) {
   tasks_.push_back(std::move(task));
 }
 
+size_t WorkerPool::waiting() const {
+  absl::MutexLock lock(&mutex_);
+  return tasks_.size();
+}
+
 void WorkerPool::Run() {
   while (true) {
     std::function<void()> task;

@@ -20,11 +20,13 @@ class WorkerPool {
 
   // Never blocks. Tasks must not throw.
   void Add(std::function<void()> task) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Tasks that no thread has begun.
+  size_t waiting() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;

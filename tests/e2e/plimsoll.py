@@ -48,6 +48,7 @@ class Controller:
         self.data = self.root / "data"
         self.collector_port = free_port()
         self.api_port = free_port()
+        self.rest_port = free_port()
         self.process = None
         self.agents = []
 
@@ -62,7 +63,8 @@ class Controller:
         started_before = self.log_text().count("serving ")
         self.process = subprocess.Popen(
             [BIN / "plimsoll-controller", "--data-dir", self.data, "--listen-collectors",
-             f"{self.address}:{self.collector_port}", "--listen-api", f"127.0.0.1:{self.api_port}", *self.options],
+             f"{self.address}:{self.collector_port}", "--listen-api", f"127.0.0.1:{self.api_port}", "--rest-address",
+             f"127.0.0.1:{self.rest_port}", *self.options],
             stdout=self.log, stderr=self.log)
         wait_for(lambda: self.process.poll() is not None or self.log_text().count("serving ") > started_before,
                  "controller", 60)

@@ -74,7 +74,10 @@ absl::StatusOr<ConnectionPool::Lease> ConnectionPool::Checkout(absl::string_view
     const auto free = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return !idle_.empty() || count_ < size_;
     };
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&free), patience_)) {
+    ++waiting_;
+    const bool got = mutex_.AwaitWithTimeout(absl::Condition(&free), patience_);
+    --waiting_;
+    if (!got) {
       return absl::UnavailableError(absl::StrCat(what, ": all ", size_,
                                                  " database connections are busy for ",
                                                  absl::FormatDuration(patience_)));
@@ -108,6 +111,11 @@ std::unique_ptr<Transaction> ConnectionPool::Begin(Lease& lease) {
   }
   lease.connection() = Connect();
   return std::make_unique<Transaction>(*lease.connection());
+}
+
+PoolState ConnectionPool::State() {
+  absl::MutexLock lock(&mutex_);
+  return {size_, count_, static_cast<int>(idle_.size()), waiting_};
 }
 
 bool ConnectionPool::Busy() {

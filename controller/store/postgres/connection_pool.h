@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "controller/store/postgres/pqxx_status.h"
+#include "controller/store/store.h"
 
 namespace plimsoll::store {
 
@@ -82,6 +83,7 @@ class ConnectionPool {
 
   // Every connection is in use.
   bool Busy() ABSL_LOCKS_EXCLUDED(mutex_);
+  PoolState State() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Runs `body(Transaction&)`, which returns a status or a StatusOr. Commits when that is OK, rolls
   // back otherwise. A connection that turns out dead before anything was done is replaced once.
@@ -137,6 +139,7 @@ class ConnectionPool {
   absl::Mutex mutex_;
   // Connections that exist or are being made.
   int count_ ABSL_GUARDED_BY(mutex_) = 0;
+  int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::unique_ptr<pqxx::connection>> idle_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -49,6 +49,13 @@ std::string PositionOf(const v1::Scan& scan) {
   return absl::StrCat(absl::ToUnixMicros(TimeOf(scan.create_time())), " ", scan.id());
 }
 
+constexpr Statement kCount = {
+    "scan_count", "SELECT state, count(*) FROM scan WHERE created >= $1 GROUP BY state"};
+constexpr Statement kCountHosts = {
+    "scan_count_hosts",
+    "SELECT sh.state, count(*) FROM scan s JOIN scan_host sh ON sh.scan_id = s.id"
+    " WHERE s.created >= $1 GROUP BY sh.state"};
+
 }  // namespace
 
 absl::StatusOr<v1::Scan> ScanStore::Create(const NewScan& scan) {
@@ -71,6 +78,19 @@ absl::StatusOr<v1::Scan> ScanStore::Create(const NewScan& scan) {
 
 absl::StatusOr<v1::Scan> ScanStore::Get(const std::string& id) {
   return pool_.Transact("get a scan", [&id](Transaction& tx) { return LoadScan(tx, id); });
+}
+
+absl::StatusOr<ScanCounts> ScanStore::Count(absl::Time since) {
+  return pool_.Transact("count scans", [since](Transaction& tx) -> absl::StatusOr<ScanCounts> {
+    ScanCounts counts;
+    for (const pqxx::row& row : tx.Exec(kCount, Time(since))) {
+      counts.scans[static_cast<v1::Scan::State>(row[0].as<int>())] = row[1].as<int64_t>();
+    }
+    for (const pqxx::row& row : tx.Exec(kCountHosts, Time(since))) {
+      counts.hosts[static_cast<v1::ScanHost::State>(row[0].as<int>())] = row[1].as<int64_t>();
+    }
+    return counts;
+  });
 }
 
 absl::StatusOr<ScanPage> ScanStore::List(const ScanQuery& query) {

@@ -39,6 +39,7 @@ absl::Status Store::Ping() {
 }
 
 bool Store::Busy() { return pool_->Busy(); }
+PoolState Store::pool() { return pool_->State(); }
 
 HostStore& Store::hosts() { return hosts_; }
 FleetStore& Store::fleet() { return fleet_; }

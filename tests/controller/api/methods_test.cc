@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/field_errors.h"
 #include "tests/controller/api/parts.h"
 
 namespace plimsoll::api {
@@ -93,6 +94,24 @@ TEST_F(CallTest, AnswersAndTellsAllObservers) {
                          "HostService.GetHost vera 10.0.0.1 NOT_FOUND "
                          "plimsoll.v1.GetHostRequest no response"));
   EXPECT_EQ(second_, 2);
+}
+
+TEST_F(CallTest, NamesTheFieldThatIsWrong) {
+  const auto field = [this](const std::string& rpc, auto request) -> std::string {
+    const Method& method = *parts_.methods.Find("plimsoll.v1." + rpc);
+    const absl::Status status = parts_.methods.Call(Admin(), method, request).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    const auto fields = support::FieldErrorsOf(status);
+    return fields.empty() ? "" : fields[0].field + ": " + fields[0].message;
+  };
+  v1::ListHostsRequest hosts;
+  hosts.set_page_size(1001);
+  EXPECT_EQ(field("HostService.ListHosts", hosts), "pageSize: 1001: expected 1 to 1000");
+  hosts.set_page_size(1);
+  hosts.set_page_token("x");
+  EXPECT_THAT(field("HostService.ListHosts", hosts), HasSubstr("pageToken: is not one"));
+  v1::CreateScheduleRequest schedule;
+  EXPECT_THAT(field("ScheduleService.CreateSchedule", schedule), HasSubstr("name: expected"));
 }
 
 TEST_F(CallTest, ChecksThePermissionAndTellsOfRefusals) {

@@ -11,6 +11,7 @@
 #include "absl/strings/escaping.h"
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
+#include "controller/api/events.h"
 #include "controller/api/methods.h"
 #include "controller/api/schedules.h"
 #include "controller/evaluate/baseline_loader.h"
@@ -73,6 +74,7 @@ struct Parts {
     AddScheduleMethods(methods, schedules);
     AddEnrollmentMethods(methods, *enrollment);
     AddNotificationMethods(methods, notifications);
+    AddEventMethods(methods, events);
   }
   static access::SecretBox NewBox() {
     std::string file = (std::filesystem::temp_directory_path() / "api-key-XXXXXX").string();
@@ -146,7 +148,13 @@ struct Parts {
   access::Revocations revocations;
   access::Authenticator authenticator{store->tokens(), clock};
   scans::ScanBoard board{store->scans(), clock};
-  fleet::FleetIndex index{store->fleet(), store->reports(), baselines, clock, {}};
+  fleet::ChangeLog changes{"epoch"};
+  fleet::FleetIndex index{
+      store->fleet(),
+      store->reports(),
+      baselines,
+      clock,
+      {.shown = [this](const std::vector<std::string>& ids) { changes.Add(ids); }}};
   fleet::Days days{index, store->fleet(), clock};
   Hosts hosts{*store, index, baselines, revocations, clock};
   Baselines baseline_api{baselines};
@@ -158,6 +166,7 @@ struct Parts {
   Taker sender;
   notify::Notifier notifier{store->notifications(), sender, NewBox(), clock, absl::Minutes(15)};
   Notifications notifications{*store, notifier, clock};
+  Events events{index, changes, clock};
   MethodTable methods{clock};
 };
 

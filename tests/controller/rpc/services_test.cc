@@ -75,10 +75,11 @@ class ServicesTest : public ::testing::Test {
   }
 
   // Calls any method with an empty request. A stream counts by how it ends.
-  grpc::Status Call(const MethodDescriptor& method, const std::string& authorization) {
+  grpc::Status Call(const MethodDescriptor& method, const std::string& authorization,
+                    std::chrono::seconds patience = kPatience) {
     grpc::ClientContext context;
     if (!authorization.empty()) context.AddMetadata("authorization", authorization);
-    context.set_deadline(std::chrono::system_clock::now() + kPatience);
+    context.set_deadline(std::chrono::system_clock::now() + patience);
     const grpc::Slice empty("");
     const grpc::ByteBuffer request(&empty, 1);
     grpc::ByteBuffer response;
@@ -199,6 +200,7 @@ TEST_F(ServicesTest, RolesMayDoWhatTheTableSays) {
        {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
       {"ScheduleService.PreviewSchedule",
        {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"EventService.WatchEvents", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
       {"EnrollmentService.CreateEnrollmentToken", {Role::kAdmin}},
       {"EnrollmentService.ListEnrollmentTokens", {Role::kAdmin}},
       {"EnrollmentService.RevokeEnrollmentToken", {Role::kAdmin}},
@@ -215,7 +217,11 @@ TEST_F(ServicesTest, RolesMayDoWhatTheTableSays) {
   for (const auto& row : table) {
     ASSERT_EQ(methods.count(row.method), 1u) << row.method;
     for (const auto& [role, token] : tokens) {
-      const grpc::Status status = Call(*methods[row.method], token);
+      // A stream without an end ends with the caller's patience.
+      const bool endless = std::string(row.method) == "EventService.WatchEvents";
+      const grpc::Status status =
+          Call(*methods[row.method], token, endless ? std::chrono::seconds(3) : kPatience);
+      if (endless && status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) continue;
       const std::string what = absl::StrCat(row.method, " as ", std::string(access::RoleName(role)),
                                             ": ", status.error_message());
       if (row.roles.count(role) == 0) {

@@ -1,0 +1,147 @@
+#include "controller/surface.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <spdlog/spdlog.h>
+
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "controller/setup.h"
+
+namespace plimsoll::controller {
+namespace {
+
+constexpr int kMessageBytes = 4 << 20;
+
+// Reflection and health are plugins that gRPC builds into every server made after this: the one for
+// collectors is made with them too, and answers reflection to collectors with a certificate alone.
+void UsePlugins() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  });
+}
+
+}  // namespace
+
+Surface::Surface(const SurfaceParts& parts)
+    : parts_(parts),
+      workers_(std::make_unique<support::WorkerPool>(parts.config.api_threads)),
+      hosts_(parts.store, parts.index, parts.baselines, parts.revocations, parts.clock),
+      baselines_(parts.baselines),
+      findings_(parts.store, parts.index, baselines_),
+      summaries_(parts.store, parts.index, parts.days, baselines_, parts.clock),
+      scans_(parts.store, parts.board, parts.resolve, parts.clock),
+      schedules_(parts.store, parts.resolve, parts.clock),
+      enrollment_tokens_(parts.store, parts.authority, parts.revocations, parts.clock),
+      events_(parts.index, parts.changes, parts.clock),
+      notifications_(parts.store, parts.notifier, parts.clock),
+      methods_(parts.clock),
+      metrics_({parts.store, parts.index, parts.stats, parts.sessions, parts.workers, *workers_,
+                parts.clock}) {
+  AddMethods();
+  metrics_.Watch(methods_);
+  services_ =
+      std::make_unique<rpc::ApiServices>(rpc::ApiParts{parts_.authenticator, *workers_, methods_});
+  if (parts_.config.rest_address.empty()) return;
+  rest_ = std::make_unique<rest::RestService>(RestParts(), PlainRoutes());
+}
+
+Surface::~Surface() { Stop(absl::ZeroDuration()); }
+
+void Surface::AddMethods() {
+  api::AddHostMethods(methods_, hosts_);
+  api::AddBaselineMethods(methods_, baselines_);
+  api::AddFindingMethods(methods_, findings_);
+  api::AddSummaryMethods(methods_, summaries_);
+  api::AddScanMethods(methods_, scans_);
+  api::AddScheduleMethods(methods_, schedules_);
+  api::AddEnrollmentMethods(methods_, enrollment_tokens_);
+  api::AddEventMethods(methods_, events_);
+  api::AddNotificationMethods(methods_, notifications_);
+}
+
+rest::ServiceParts Surface::RestParts() {
+  return {.methods = methods_,
+          .workers = *workers_,
+          .authenticate =
+              [this](const rest::HttpRequest& request) {
+                return parts_.authenticator.Authenticate(request.Header("authorization"));
+              },
+          .ready = [this] { return parts_.store.Ping(); },
+          .fleet_version =
+              [this] {
+                return absl::StrCat(
+                    parts_.id, "/",
+                    parts_.index.Read([](const fleet::Fleet& fleet) { return fleet.version(); }));
+              }};
+}
+
+std::vector<rest::PlainRoute> Surface::PlainRoutes() {
+  return {{.verb = "GET",
+           .path = "/metrics",
+           .summary = "Numbers for Prometheus, in its text format.",
+           .content_type = "text/plain",
+           .answer =
+               [this](const rest::HttpRequest&, const store::Principal*) {
+                 rest::HttpResponse response;
+                 response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+                 response.body =
+                     metrics_.Text(http_server_ == nullptr ? nullptr : &http_server_->counters(),
+                                   rest_->answers());
+                 return response;
+               },
+           .permission = access::Permission::kRead}};
+}
+
+absl::Status Surface::Listen(const access::ServerIdentity& identity) {
+  UsePlugins();
+  grpc::ServerBuilder builder;
+  SetKeepalive(builder);
+  int port = 0;
+  const std::string& address = parts_.config.api_address;
+  builder.AddListeningPort(address, Tls(identity, ""), &port);
+  builder.SetMaxReceiveMessageSize(kMessageBytes);
+  services_->Register(builder);
+  grpc_server_ = builder.BuildAndStart();
+  if (grpc_server_ == nullptr || port == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", address, "; is another program using it?"));
+  }
+  if (rest_ == nullptr) return absl::OkStatus();
+  rest::HttpServerOptions options;
+  options.address = parts_.config.rest_address;
+  options.key_pem = identity.key_pem;
+  options.certificate_pem = identity.certificate_pem;
+  auto server = rest::HttpServer::Start(
+      std::move(options),
+      [this](rest::HttpRequest request, std::function<void(rest::HttpResponse)> respond) {
+        rest_->Handle(std::move(request), std::move(respond));
+      });
+  if (!server.ok()) return server.status();
+  http_server_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+void Surface::Drain() {
+  if (grpc_server_ != nullptr && grpc_server_->GetHealthCheckService() != nullptr) {
+    grpc_server_->GetHealthCheckService()->SetServingStatus(false);
+  }
+  services_->Drain();
+}
+
+void Surface::Stop(absl::Duration patience) {
+  if (http_server_ != nullptr) http_server_->Stop(patience);
+  if (grpc_server_ != nullptr) {
+    grpc_server_->Shutdown(absl::ToChronoTime(parts_.clock.Now() + patience));
+  }
+  // Work that is queued refers to the servers' calls.
+  grpc_server_.reset();
+  workers_.reset();
+}
+
+}  // namespace plimsoll::controller

@@ -1,0 +1,98 @@
+// What people and programs reach of the controller: the API over gRPC and HTTPS, and its numbers.
+#pragma once
+
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "controller/access/authenticator.h"
+#include "controller/access/certificate_authority.h"
+#include "controller/access/revocations.h"
+#include "controller/api/api.h"
+#include "controller/api/events.h"
+#include "controller/api/methods.h"
+#include "controller/api/notifications.h"
+#include "controller/api/schedules.h"
+#include "controller/config.h"
+#include "controller/fleet/change_log.h"
+#include "controller/fleet/days.h"
+#include "controller/fleet/index.h"
+#include "controller/gateway/gateway_stats.h"
+#include "controller/gateway/session_registry.h"
+#include "controller/metrics/metrics.h"
+#include "controller/notify/notifier.h"
+#include "controller/rest/http_server.h"
+#include "controller/rest/service.h"
+#include "controller/rpc/services.h"
+#include "controller/scans/scan_board.h"
+#include "controller/scans/scheduler.h"
+#include "controller/store/store.h"
+#include "proto/support/clock.h"
+#include "proto/support/worker_pool.h"
+
+namespace plimsoll::controller {
+
+// What it stands on. Borrows; outlives it.
+struct SurfaceParts {
+  const Config& config;
+  store::Store& store;
+  fleet::FleetIndex& index;
+  fleet::ChangeLog& changes;
+  fleet::Days& days;
+  const std::vector<v1::Baseline>& baselines;
+  access::Revocations& revocations;
+  access::Authenticator& authenticator;
+  const access::CertificateAuthority& authority;
+  scans::ScanBoard& board;
+  notify::Notifier& notifier;
+  scans::HostResolver resolve;
+  const gateway::GatewayStats& stats;
+  const gateway::SessionRegistry& sessions;
+  const support::WorkerPool& workers;
+  // Of this start of this controller.
+  std::string id;
+  const support::Clock& clock;
+};
+
+// Handlers, the table of their methods, and the servers. Thread-compatible.
+class Surface {
+ public:
+  explicit Surface(const SurfaceParts& parts);
+  ~Surface();
+
+  // Opens both ports. UNAVAILABLE names the address that cannot be listened on.
+  absl::Status Listen(const access::ServerIdentity& identity);
+  // Ends streams, which would otherwise go on.
+  void Drain();
+  // Takes no more calls and lets those under way end, for at most `patience`.
+  void Stop(absl::Duration patience);
+
+ private:
+  void AddMethods();
+  rest::ServiceParts RestParts();
+  std::vector<rest::PlainRoute> PlainRoutes();
+
+  const SurfaceParts parts_;
+  std::unique_ptr<support::WorkerPool> workers_;
+  api::Hosts hosts_;
+  api::Baselines baselines_;
+  api::Findings findings_;
+  api::Summaries summaries_;
+  api::Scans scans_;
+  api::Schedules schedules_;
+  api::EnrollmentTokens enrollment_tokens_;
+  api::Events events_;
+  api::Notifications notifications_;
+  api::MethodTable methods_;
+  metrics::Metrics metrics_;
+  std::unique_ptr<rpc::ApiServices> services_;
+  std::unique_ptr<rest::RestService> rest_;
+  std::unique_ptr<grpc::Server> grpc_server_;
+  std::unique_ptr<rest::HttpServer> http_server_;
+};
+
+}  // namespace plimsoll::controller
