@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "controller/store/activity_store.h"
 #include "controller/store/controller_store.h"
 #include "controller/store/enrollment_store.h"
 #include "controller/store/fleet_store.h"
@@ -15,6 +16,7 @@
 #include "controller/store/scan_store.h"
 #include "controller/store/schedule_store.h"
 #include "controller/store/token_store.h"
+#include "controller/store/user_store.h"
 
 namespace plimsoll::store {
 
@@ -50,6 +52,8 @@ class Store {
   ScanStore& scans();
   ScheduleStore& schedules();
   TokenStore& tokens();
+  UserStore& users();
+  ActivityStore& activity();
 
  private:
   explicit Store(std::unique_ptr<ConnectionPool> pool);
@@ -62,6 +66,8 @@ class Store {
   ScanStore scans_;
   ScheduleStore schedules_;
   TokenStore tokens_;
+  UserStore users_;
+  ActivityStore activity_;
 };
 
 }  // namespace plimsoll::store

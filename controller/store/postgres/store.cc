@@ -19,7 +19,9 @@ Store::Store(std::unique_ptr<ConnectionPool> pool)
       enrollment_(*pool_),
       scans_(*pool_),
       schedules_(*pool_),
-      tokens_(*pool_) {}
+      tokens_(*pool_),
+      users_(*pool_),
+      activity_(*pool_) {}
 
 Store::~Store() = default;
 
@@ -47,5 +49,7 @@ EnrollmentStore& Store::enrollment() { return enrollment_; }
 ScanStore& Store::scans() { return scans_; }
 ScheduleStore& Store::schedules() { return schedules_; }
 TokenStore& Store::tokens() { return tokens_; }
+UserStore& Store::users() { return users_; }
+ActivityStore& Store::activity() { return activity_; }
 
 }  // namespace plimsoll::store
