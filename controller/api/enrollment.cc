@@ -5,6 +5,7 @@
 #include "controller/access/authenticator.h"
 #include "controller/access/tokens.h"
 #include "controller/api/api.h"
+#include "controller/api/scope.h"
 #include "proto/support/digest.h"
 #include "proto/support/logging.h"
 
@@ -23,6 +24,7 @@ constexpr size_t kLongestText = 512;
 absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
     const Principal& who, const v1::CreateEnrollmentTokenRequest& request) {
   if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "enrolment"); !status.ok()) return status;
   const int uses = request.max_uses() == 0 ? 1 : request.max_uses();
   if (uses < 1 || uses > kMostUses) {
     return absl::InvalidArgumentError(
@@ -60,6 +62,7 @@ absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
 absl::StatusOr<v1::ListEnrollmentTokensResponse> EnrollmentTokens::List(
     const Principal& who, const v1::ListEnrollmentTokensRequest&) {
   if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "enrolment"); !status.ok()) return status;
   auto tokens = store_.enrollment().ListTokens();
   if (!tokens.ok()) return tokens.status();
   v1::ListEnrollmentTokensResponse response;
@@ -70,6 +73,7 @@ absl::StatusOr<v1::ListEnrollmentTokensResponse> EnrollmentTokens::List(
 absl::StatusOr<v1::EnrollmentToken> EnrollmentTokens::Revoke(
     const Principal& who, const v1::RevokeEnrollmentTokenRequest& request) {
   if (auto status = access::RequireRole(who, store::Role::kAdmin); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "enrolment"); !status.ok()) return status;
   spdlog::info("enrolment token revoked token={} by={}", support::LogSafe(request.id()), who.name);
   return store_.enrollment().RevokeToken(request.id());
 }
@@ -81,7 +85,7 @@ absl::StatusOr<v1::RevokeHostResponse> EnrollmentTokens::RevokeHost(
     return absl::InvalidArgumentError(
         absl::StrCat("reason is longer than ", kLongestText, " bytes"));
   }
-  auto host = store_.hosts().Get(request.host());
+  auto host = FindHost(store_, who, request.host());
   if (!host.ok()) return host.status();
   if (auto status = store_.enrollment().RevokeHost(host->id(), request.reason(), clock_.Now());
       !status.ok()) {

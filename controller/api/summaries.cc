@@ -9,6 +9,7 @@
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
 #include "controller/api/paging.h"
+#include "controller/api/scope.h"
 #include "controller/fleet/configuration_examples.h"
 
 namespace plimsoll::api {
@@ -19,12 +20,13 @@ constexpr int kMostWorst = 1000;
 constexpr int kDefaultDays = 30;
 constexpr int kMostDays = 366;
 
-// The hosts that labels and selector of `request` mean.
+// The hosts that labels and selector of `request` mean, as far as the caller sees them.
 template <class Request>
-absl::StatusOr<fleet::Selection> SelectionOf(const Request& request) {
+absl::StatusOr<fleet::Selection> SelectionOf(const Principal& who, const Request& request) {
   auto selector =
       fleet::SelectorOf({request.labels().begin(), request.labels().end()}, request.selector());
   if (!selector.ok()) return selector.status();
+  if (auto status = Narrow(who, *selector); !status.ok()) return status;
   return fleet::Selection{*std::move(selector), ""};
 }
 
@@ -52,10 +54,10 @@ absl::StatusOr<v1::Summary> Summaries::Get(const Principal& who,
   if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
   auto baseline = baselines_.Find(request.baseline());
   if (!baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(request);
+  auto selection = SelectionOf(who, request);
   if (!selection.ok()) return selection.status();
   if (!request.host().empty()) {
-    auto host = store_.hosts().Get(request.host());
+    auto host = FindHost(store_, who, request.host());
     if (!host.ok()) return host.status();
     selection->host_id = host->id();
   }
@@ -71,7 +73,7 @@ absl::StatusOr<v1::ListLabelSummariesResponse> Summaries::ListByLabel(
   if (request.label().empty()) {
     return absl::InvalidArgumentError("label: the key to split by is required, e.g. \"team\"");
   }
-  auto selection = SelectionOf(request);
+  auto selection = SelectionOf(who, request);
   if (!selection.ok()) return selection.status();
   auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
@@ -107,7 +109,7 @@ absl::StatusOr<v1::ListWorstHostsResponse> Summaries::ListWorst(
     const Principal& who, const v1::ListWorstHostsRequest& request) {
   if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
   if (auto baseline = baselines_.Find(request.baseline()); !baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(request);
+  auto selection = SelectionOf(who, request);
   if (!selection.ok()) return selection.status();
   const int limit = request.limit() == 0 ? kDefaultWorst : request.limit();
   if (limit < 1 || limit > kMostWorst) {
@@ -124,7 +126,7 @@ absl::StatusOr<v1::ListFailingConfigurationsResponse> Summaries::ListConfigurati
   if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
   auto baseline = baselines_.Find(request.baseline());
   if (!baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(request);
+  auto selection = SelectionOf(who, request);
   if (!selection.ok()) return selection.status();
   int rule = -1;
   if (!request.rule().empty()) {
@@ -181,7 +183,7 @@ absl::StatusOr<v1::Trend> Summaries::GetTrend(const Principal& who,
                                               const v1::GetTrendRequest& request) {
   if (auto status = access::RequireRole(who, store::Role::kViewer); !status.ok()) return status;
   if (auto baseline = baselines_.Find(request.baseline()); !baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(request);
+  auto selection = SelectionOf(who, request);
   if (!selection.ok()) return selection.status();
   const int days = request.days() == 0 ? kDefaultDays : request.days();
   if (days < 1 || days > kMostDays) {
