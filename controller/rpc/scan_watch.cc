@@ -58,8 +58,14 @@ void ScanWatch::Schedule() {
 
 void ScanWatch::Refresh() {
   auto scan = [this]() -> absl::StatusOr<v1::Scan> {
-    auto principal = parts_.authenticator.Authenticate(authorization_);
-    if (!principal.ok()) return principal.status();
+    auto principal = parts_.authenticator.Authenticate(authorization_, PeerAddress(peer_));
+    if (!principal.ok()) {
+      api::Principal nobody;
+      nobody.kind = store::CallerKind::kNobody;
+      nobody.peer = PeerAddress(peer_);
+      parts_.recorder.Refused(nobody, "ScanService.WatchScan", principal.status());
+      return principal.status();
+    }
     v1::WatchScanRequest request;
     request.set_id(scan_id_);
     return parts_.scans.Observe(*principal, request);

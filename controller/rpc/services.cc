@@ -2,13 +2,17 @@
 
 #include "controller/rpc/scan_watch.h"
 #include "controller/rpc/unary.h"
+#include "plimsoll/v1/activity_service.grpc.pb.h"
 #include "plimsoll/v1/baseline_service.grpc.pb.h"
 #include "plimsoll/v1/enrollment_service.grpc.pb.h"
 #include "plimsoll/v1/finding_service.grpc.pb.h"
 #include "plimsoll/v1/host_service.grpc.pb.h"
 #include "plimsoll/v1/scan_service.grpc.pb.h"
 #include "plimsoll/v1/schedule_service.grpc.pb.h"
+#include "plimsoll/v1/session_service.grpc.pb.h"
 #include "plimsoll/v1/summary_service.grpc.pb.h"
+#include "plimsoll/v1/token_service.grpc.pb.h"
+#include "plimsoll/v1/user_service.grpc.pb.h"
 
 namespace plimsoll::rpc {
 namespace {
@@ -20,13 +24,14 @@ using grpc::ServerUnaryReactor;
 #define PLIMSOLL_UNARY(Method, Request, Response, handler)                                         \
   ServerUnaryReactor* Method(CallbackServerContext* context, const v1::Request* request,           \
                              v1::Response* response) override {                                    \
-    return Unary(parts_, context, #Method, request, response,                                      \
+    return Unary(parts_, context, MethodName(service_full_name(), #Method), request, response,     \
                  [this](const api::Principal& who, const v1::Request& asked) { return handler; }); \
   }
 
 class HostRpc final : public v1::HostService::CallbackService {
  public:
   explicit HostRpc(const ApiParts& parts) : parts_(parts) {}
+  static std::string service_full_name() { return v1::HostService::service_full_name(); }
   PLIMSOLL_UNARY(ListHosts, ListHostsRequest, ListHostsResponse, parts_.hosts.List(who, asked))
   PLIMSOLL_UNARY(GetHost, GetHostRequest, Host, parts_.hosts.Get(who, asked))
   PLIMSOLL_UNARY(GetHostReport, GetHostReportRequest, HostReport,
@@ -43,6 +48,7 @@ class HostRpc final : public v1::HostService::CallbackService {
 class BaselineRpc final : public v1::BaselineService::CallbackService {
  public:
   explicit BaselineRpc(const ApiParts& parts) : parts_(parts) {}
+  static std::string service_full_name() { return v1::BaselineService::service_full_name(); }
   PLIMSOLL_UNARY(ListBaselines, ListBaselinesRequest, ListBaselinesResponse,
                  parts_.baselines.List(who, asked))
   PLIMSOLL_UNARY(GetBaseline, GetBaselineRequest, Baseline, parts_.baselines.Get(who, asked))
@@ -55,6 +61,7 @@ class BaselineRpc final : public v1::BaselineService::CallbackService {
 class FindingRpc final : public v1::FindingService::CallbackService {
  public:
   explicit FindingRpc(const ApiParts& parts) : parts_(parts) {}
+  static std::string service_full_name() { return v1::FindingService::service_full_name(); }
   PLIMSOLL_UNARY(ListFindings, ListFindingsRequest, ListFindingsResponse,
                  parts_.findings.List(who, asked))
 
@@ -65,6 +72,7 @@ class FindingRpc final : public v1::FindingService::CallbackService {
 class SummaryRpc final : public v1::SummaryService::CallbackService {
  public:
   explicit SummaryRpc(const ApiParts& parts) : parts_(parts) {}
+  static std::string service_full_name() { return v1::SummaryService::service_full_name(); }
   PLIMSOLL_UNARY(GetSummary, GetSummaryRequest, Summary, parts_.summaries.Get(who, asked))
   PLIMSOLL_UNARY(ListLabelSummaries, ListLabelSummariesRequest, ListLabelSummariesResponse,
                  parts_.summaries.ListByLabel(who, asked))
@@ -81,6 +89,7 @@ class SummaryRpc final : public v1::SummaryService::CallbackService {
 class ScanRpc final : public v1::ScanService::CallbackService {
  public:
   explicit ScanRpc(const ApiParts& parts) : parts_(parts) {}
+  static std::string service_full_name() { return v1::ScanService::service_full_name(); }
   PLIMSOLL_UNARY(CreateScan, CreateScanRequest, Scan, parts_.scans.Create(who, asked))
   PLIMSOLL_UNARY(GetScan, GetScanRequest, Scan, parts_.scans.Get(who, asked))
   PLIMSOLL_UNARY(CancelScan, CancelScanRequest, Scan, parts_.scans.Cancel(who, asked))
@@ -103,6 +112,7 @@ class ScanRpc final : public v1::ScanService::CallbackService {
 class ScheduleRpc final : public v1::ScheduleService::CallbackService {
  public:
   explicit ScheduleRpc(const ApiParts& parts) : parts_(parts) {}
+  static std::string service_full_name() { return v1::ScheduleService::service_full_name(); }
   PLIMSOLL_UNARY(CreateSchedule, CreateScheduleRequest, Schedule,
                  parts_.schedules.Create(who, asked))
   PLIMSOLL_UNARY(GetSchedule, GetScheduleRequest, Schedule, parts_.schedules.Get(who, asked))
@@ -127,6 +137,7 @@ class ScheduleRpc final : public v1::ScheduleService::CallbackService {
 class EnrollmentRpc final : public v1::EnrollmentService::CallbackService {
  public:
   explicit EnrollmentRpc(const ApiParts& parts) : parts_(parts) {}
+  static std::string service_full_name() { return v1::EnrollmentService::service_full_name(); }
   PLIMSOLL_UNARY(CreateEnrollmentToken, CreateEnrollmentTokenRequest, CreateEnrollmentTokenResponse,
                  parts_.enrollment.Create(who, asked))
   PLIMSOLL_UNARY(ListEnrollmentTokens, ListEnrollmentTokensRequest, ListEnrollmentTokensResponse,
@@ -135,6 +146,73 @@ class EnrollmentRpc final : public v1::EnrollmentService::CallbackService {
                  parts_.enrollment.Revoke(who, asked))
   PLIMSOLL_UNARY(RevokeHost, RevokeHostRequest, RevokeHostResponse,
                  parts_.enrollment.RevokeHost(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
+class UserRpc final : public v1::UserService::CallbackService {
+ public:
+  explicit UserRpc(const ApiParts& parts) : parts_(parts) {}
+  static std::string service_full_name() { return v1::UserService::service_full_name(); }
+  PLIMSOLL_UNARY(CreateUser, CreateUserRequest, CreateUserResponse, parts_.users.Create(who, asked))
+  PLIMSOLL_UNARY(GetUser, GetUserRequest, User, parts_.users.Get(who, asked))
+  PLIMSOLL_UNARY(ListUsers, ListUsersRequest, ListUsersResponse, parts_.users.List(who, asked))
+  PLIMSOLL_UNARY(UpdateUser, UpdateUserRequest, User, parts_.users.Update(who, asked))
+  PLIMSOLL_UNARY(ResetPassword, ResetPasswordRequest, ResetPasswordResponse,
+                 parts_.users.ResetPassword(who, asked))
+  PLIMSOLL_UNARY(DeleteUser, DeleteUserRequest, DeleteUserResponse, parts_.users.Delete(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
+class SessionRpc final : public v1::SessionService::CallbackService {
+ public:
+  explicit SessionRpc(const ApiParts& parts) : parts_(parts) {}
+  static std::string service_full_name() { return v1::SessionService::service_full_name(); }
+  ServerUnaryReactor* SignIn(CallbackServerContext* context, const v1::SignInRequest* request,
+                             v1::SignInResponse* response) override {
+    return OpenUnary(parts_, context, MethodName(service_full_name(), "SignIn"), request, response,
+                     [this](const api::Principal& nobody, const v1::SignInRequest& asked) {
+                       return parts_.sign_ins.SignIn(nobody, asked);
+                     });
+  }
+  PLIMSOLL_UNARY(SignOut, SignOutRequest, SignOutResponse, parts_.sign_ins.SignOut(who, asked))
+  PLIMSOLL_UNARY(SignOutEverywhere, SignOutEverywhereRequest, SignOutEverywhereResponse,
+                 parts_.sign_ins.SignOutEverywhere(who, asked))
+  PLIMSOLL_UNARY(GetSelf, GetSelfRequest, Self, parts_.sign_ins.GetSelf(who, asked))
+  PLIMSOLL_UNARY(ChangePassword, ChangePasswordRequest, ChangePasswordResponse,
+                 parts_.sign_ins.ChangePassword(who, asked))
+  PLIMSOLL_UNARY(ListSessions, ListSessionsRequest, ListSessionsResponse,
+                 parts_.sign_ins.List(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
+class TokenRpc final : public v1::TokenService::CallbackService {
+ public:
+  explicit TokenRpc(const ApiParts& parts) : parts_(parts) {}
+  static std::string service_full_name() { return v1::TokenService::service_full_name(); }
+  PLIMSOLL_UNARY(CreateApiToken, CreateApiTokenRequest, CreateApiTokenResponse,
+                 parts_.tokens.Create(who, asked))
+  PLIMSOLL_UNARY(ListApiTokens, ListApiTokensRequest, ListApiTokensResponse,
+                 parts_.tokens.List(who, asked))
+  PLIMSOLL_UNARY(RevokeApiToken, RevokeApiTokenRequest, ApiToken, parts_.tokens.Revoke(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
+class ActivityRpc final : public v1::ActivityService::CallbackService {
+ public:
+  explicit ActivityRpc(const ApiParts& parts) : parts_(parts) {}
+  static std::string service_full_name() { return v1::ActivityService::service_full_name(); }
+  PLIMSOLL_UNARY(ListActivity, ListActivityRequest, ListActivityResponse,
+                 parts_.activities.List(who, asked))
+  PLIMSOLL_UNARY(GetActivityHead, GetActivityHeadRequest, ActivityHead,
+                 parts_.activities.GetHead(who, asked))
 
  private:
   const ApiParts& parts_;
@@ -153,7 +231,11 @@ struct ApiServices::Services {
         summaries(parts),
         scans(parts),
         schedules(parts),
-        enrollment(parts) {}
+        enrollment(parts),
+        users(parts),
+        sessions(parts),
+        tokens(parts),
+        activity(parts) {}
   const ApiParts parts;
   HostRpc hosts;
   BaselineRpc baselines;
@@ -162,6 +244,10 @@ struct ApiServices::Services {
   ScanRpc scans;
   ScheduleRpc schedules;
   EnrollmentRpc enrollment;
+  UserRpc users;
+  SessionRpc sessions;
+  TokenRpc tokens;
+  ActivityRpc activity;
 };
 
 ApiServices::ApiServices(const ApiParts& parts) : services_(std::make_unique<Services>(parts)) {}
@@ -175,6 +261,10 @@ void ApiServices::Register(grpc::ServerBuilder& builder) {
   builder.RegisterService(&services_->scans);
   builder.RegisterService(&services_->schedules);
   builder.RegisterService(&services_->enrollment);
+  builder.RegisterService(&services_->users);
+  builder.RegisterService(&services_->sessions);
+  builder.RegisterService(&services_->tokens);
+  builder.RegisterService(&services_->activity);
 }
 
 void ApiServices::Drain() { services_->scans.Drain(); }

@@ -6,7 +6,9 @@
 #include <memory>
 
 #include "controller/access/authenticator.h"
+#include "controller/api/activity.h"
 #include "controller/api/api.h"
+#include "controller/api/identity.h"
 #include "controller/api/schedules.h"
 #include "proto/support/worker_pool.h"
 
@@ -23,9 +25,15 @@ struct ApiParts {
   api::Scans& scans;
   api::Schedules& schedules;
   api::EnrollmentTokens& enrollment;
+  api::Users& users;
+  api::SignIns& sign_ins;
+  api::ApiTokens& tokens;
+  api::Activities& activities;
+  api::ActivityRecorder& recorder;
 };
 
-// All services of the API. Every call needs a bearer token in the `authorization` metadata.
+// All services of the API. Every call but SignIn needs a bearer token in the `authorization`
+// metadata.
 // Handlers run on the worker pool, never on gRPC's threads.
 class ApiServices {
  public:

@@ -8,11 +8,11 @@ namespace {
 
 using store::Role;
 
-constexpr Permission kAll[] = {
-    Permission::kSelf,          Permission::kRead,          Permission::kExport,
-    Permission::kReadActivity,  Permission::kScan,          Permission::kLabel,
-    Permission::kProposeWaiver, Permission::kApproveWaiver, Permission::kPolicy,
-    Permission::kAdminister};
+constexpr Permission kAll[] = {Permission::kSelf,          Permission::kRead,
+                               Permission::kExport,        Permission::kReadActivity,
+                               Permission::kScan,          Permission::kLabel,
+                               Permission::kProposeWaiver, Permission::kApproveWaiver,
+                               Permission::kPolicy,        Permission::kAdminister};
 
 std::string AllowedTo(Role role) {
   std::string allowed;
@@ -29,6 +29,20 @@ TEST(PermissionsTest, RolesAreTheSetsTheyAreDocumentedAs) {
   EXPECT_EQ(AllowedTo(Role::kAdmin),
             "self read export read-activity scan label propose-waiver approve-waiver policy "
             "administer ");
+}
+
+TEST(PermissionsTest, RolesContainOthersOrDoNot) {
+  // Rows: role; columns: whether it is within viewer, auditor, operator, admin.
+  const Role roles[] = {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin};
+  const bool within[4][4] = {{true, true, true, true},
+                             {false, true, false, true},
+                             {false, false, true, true},
+                             {false, false, false, true}};
+  for (int role = 0; role < 4; ++role) {
+    for (int of = 0; of < 4; ++of) {
+      EXPECT_EQ(Within(roles[role], roles[of]), within[role][of]) << role << of;
+    }
+  }
 }
 
 TEST(PermissionsTest, ARefusalSaysWhoMay) {

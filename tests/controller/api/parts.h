@@ -8,7 +8,9 @@
 
 #include "absl/strings/escaping.h"
 #include "controller/access/authenticator.h"
+#include "controller/api/activity.h"
 #include "controller/api/api.h"
+#include "controller/api/identity.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/evaluate/failing_containers.h"
@@ -117,7 +119,7 @@ struct Parts {
   std::string dir;
   std::unique_ptr<access::CertificateAuthority> authority;
   access::Revocations revocations;
-  access::Authenticator authenticator{store->tokens(), clock};
+  access::Authenticator authenticator{store->tokens(), store->users(), clock};
   scans::ScanBoard board{store->scans(), clock};
   fleet::FleetIndex index{store->fleet(), store->reports(), baselines, clock, {}};
   fleet::Days days{index, store->fleet(), clock};
@@ -128,6 +130,15 @@ struct Parts {
   Scans scans{*store, board, StoreResolver(*store), clock};
   Schedules schedules{*store, StoreResolver(*store), clock};
   std::unique_ptr<EnrollmentTokens> enrollment;
+  access::PasswordHasher hasher{access::PasswordCost::kLeast};
+  access::SignInThrottle throttle;
+  const IdentityParts identity{*store, authenticator, hasher, throttle, clock};
+  Users users{identity};
+  SignIns sign_ins{identity};
+  ApiTokens tokens{identity};
+  access::ActivityLog log{store->activity(), clock};
+  Activities activities{store->activity()};
+  ActivityRecorder recorder{*store, log};
 };
 
 inline Principal Viewer() { return {"1", "vera", store::Role::kViewer}; }
