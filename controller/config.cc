@@ -150,10 +150,17 @@ void AddOptions(CLI::App& app, Config& config) {
               "Silence after which a host is removed; its history stays", "never");
   AddDuration(app, "--keep-history", config.keep_history, absl::Hours(24 * 31),
               "Age at which history is dropped, by whole months", "for ever");
+  AddDuration(app, "--keep-activity", config.keep_activity, absl::Hours(24),
+              "Age at which entries of the activity log are dropped; the chain stays verifiable",
+              "for ever");
   AddDuration(app, "--controller-timeout", config.controller_timeout, absl::Seconds(2),
               "Silence after which other controllers take a controller for dead");
   AddDuration(app, "--certificate-lifetime", config.certificate_lifetime, absl::Minutes(1),
               "Life of a collector's certificate; renewed when a third is left");
+  AddDuration(app, "--session-idle", config.sessions.idle, absl::Minutes(5),
+              "Disuse after which a person must sign in again");
+  AddDuration(app, "--session-lifetime", config.sessions.lifetime, absl::Minutes(5),
+              "Age at which a person must sign in again, used or not");
   app.add_option("--worker-threads", config.worker_threads,
                  "Threads that judge facts and write them")
       ->check(CLI::Range(10, 256))
@@ -168,8 +175,8 @@ void AddOptions(CLI::App& app, Config& config) {
   app.add_flag("--log-json", config.log_json, "Log JSON lines instead of text");
   support::AddYamlConfig(app, "/etc/plimsoll/controller.yaml");
   app.footer(
-      "The first start writes an administrator's token to DATA-DIR/admin.token; `plimsoll login` "
-      "takes it.\n\n"
+      "The first start writes an administrator's token to DATA-DIR/admin.token and the one-time "
+      "password of the user\nadmin to DATA-DIR/admin.password; `plimsoll login` takes either.\n\n"
       "Exit status: 0 stopped by a signal, 2 usage, 3 could not start.");
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "controller/access/authenticator.h"
 #include "controller/gateway/gateway_options.h"
 
 namespace CLI {
@@ -40,8 +41,12 @@ struct Config {
   absl::Duration remove_after = absl::ZeroDuration();
   // History older than this is dropped, by whole months; zero: never.
   absl::Duration keep_history = absl::Hours(24 * 400);
+  // Activity older than this is dropped; zero: never.
+  absl::Duration keep_activity = absl::ZeroDuration();
   // A controller not heard of for this long is dead; its sessions are ended by the others.
   absl::Duration controller_timeout = absl::Seconds(15);
+  // How long people stay signed in.
+  access::SessionLimits sessions;
   // Threads that judge facts and ask the database for collectors, and those that answer the API.
   int worker_threads = 12;
   int api_threads = 8;

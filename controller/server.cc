@@ -70,9 +70,11 @@ class RealServer : public Server {
         store_(std::move(store)),
         authority_(std::move(authority)),
         baselines_(std::move(baselines)),
-        authenticator_(store_->tokens(), clock_),
+        authenticator_(store_->tokens(), store_->users(), clock_, config.sessions,
+                       [this](const store::Principal& who) { NoteNewPeer(who); }),
         enrollment_(store_->enrollment(), *authority_, clock_,
-                    {.certificate_lifetime = config.certificate_lifetime}),
+                    {.certificate_lifetime = config.certificate_lifetime,
+                     .enrolled = [this](v1::Activity entry) { activity_.Note(std::move(entry)); }}),
         board_(store_->scans(), clock_),
         index_(store_->fleet(), store_->reports(), baselines_, clock_,
                {.stale_after = config.stale_after,
@@ -99,7 +101,7 @@ class RealServer : public Server {
         sender_(clock_, Hostname()),
         notifier_(store_->notifications(), sender_, std::move(secrets), clock_, config.stale_after),
         surface_({config_, *store_, index_, changes_, days_, baselines_, revocations_,
-                  authenticator_, *authority_, board_, notifier_, Resolver(), stats_, sessions_, *workers_,
+                  authenticator_, activity_, *authority_, board_, notifier_, Resolver(), stats_, sessions_, *workers_,
                   id_, clock_}),
         life_(clock_),
         scan_timer_(clock_),
@@ -147,6 +149,7 @@ class RealServer : public Server {
     life_.Stop();
     feed_.reset();
     workers_.reset();
+    Warn("last uses not noted", authenticator_.FlushUses());
     Warn("day not kept", days_.Keep(true));
     Warn("end of sessions not stored", store_->controllers().Leave(id_, clock_.Now()));
   }
@@ -159,8 +162,10 @@ class RealServer : public Server {
  private:
   // Everything that must hold before the first collector or person is let in.
   absl::Status Prepare() {
-    if (auto status = EnsureAdministrator(*store_, authenticator_, config_.data_dir); !status.ok())
+    if (auto status = EnsureAdministrator(*store_, authenticator_, surface_.users(), config_.data_dir);
+        !status.ok()) {
       return status;
+    }
     const std::string name = config_.controller_name.empty() ? Hostname() : config_.controller_name;
     auto status = store_->controllers().Beat(id_, name, clock_.Now());
     // A private database has one controller: whoever else is in it has died.
@@ -177,7 +182,12 @@ class RealServer : public Server {
         url_, store::ChangeFeed::Callbacks{
                   .hosts = [this](std::vector<std::string> ids) { index_.Changed(ids); },
                   .scan = [this](std::string id) { board_.OnScanChanged(id); },
-                  .connected = [this] { index_.CatchUp(); }});
+                  .access = [this](std::vector<std::string> ids) { authenticator_.Forget(ids); },
+                  .connected =
+                      [this] {
+                        index_.CatchUp();
+                        authenticator_.ForgetAll();
+                      }});
     return absl::OkStatus();
   }
 
@@ -204,6 +214,17 @@ class RealServer : public Server {
     notify_timer_.Add("notable hosts and scans", absl::Seconds(10), [this] { notifier_.Upkeep(); });
     notify_timer_.Start();
     upkeep_.Add("day", absl::Minutes(1), [this] { Warn("day not kept", days_.Keep()); });
+    upkeep_.Add("last uses", absl::Minutes(1),
+                [this] { Warn("last uses not noted", authenticator_.FlushUses()); });
+    upkeep_.Add("activity left out", absl::Minutes(1), [this] { activity_.Sweep(); });
+    if (config_.keep_activity > absl::ZeroDuration()) {
+      upkeep_.Add(
+          "activity retention", absl::Hours(6), [this] { RetainActivity(); }, true);
+    }
+    upkeep_.Add("dead sessions", absl::Hours(1), [this] {
+      Warn("dead sessions not removed",
+           store_->users().RemoveDead(clock_.Now(), config_.sessions.idle));
+    });
     if (config_.remove_after > absl::ZeroDuration()) {
       upkeep_.Add(
           "remove unseen", absl::Minutes(10), [this] { RemoveUnseen(); }, true);
@@ -227,7 +248,23 @@ class RealServer : public Server {
         now - config_.remove_after,
         absl::StrCat("not seen for ", absl::FormatDuration(config_.remove_after)), now);
     if (!removed.ok()) return Warn("unseen hosts not removed", removed.status());
-    for (const std::string& id : *removed) spdlog::info("host removed host={} reason=unseen", id);
+    for (const std::string& id : *removed) {
+      spdlog::info("host removed host={} reason=unseen", id);
+      activity_.Note(ActivityOfController(id_, "RemoveUnseenHost", absl::StrCat("hosts/", id)));
+    }
+  }
+
+  void RetainActivity() {
+    const auto dropped =
+        store_->activity().Retain(clock_.Now() - config_.keep_activity,
+                                  ActivityOfController(id_, "DropActivity", "", clock_.Now()));
+    if (!dropped.ok()) return Warn("activity log not shortened", dropped.status());
+    if (*dropped > 0) spdlog::info("activity dropped entries={}", *dropped);
+  }
+
+  void NoteNewPeer(const store::Principal& who) {
+    activity_.Note(
+        access::ActivityBy(who, "TokenNewAddress", absl::StrCat("api-tokens/", who.token_id)));
   }
 
   void Retain() {
@@ -264,6 +301,7 @@ class RealServer : public Server {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<access::CertificateAuthority> authority_;
   const std::vector<v1::Baseline> baselines_;
+  access::ActivityLog activity_{store_->activity(), clock_};
   access::Revocations revocations_;
   access::Authenticator authenticator_;
   access::Enrollment enrollment_;

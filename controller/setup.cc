@@ -64,8 +64,25 @@ absl::StatusOr<std::string> DatabaseUrl(const Config& config) {
   return std::string(absl::StripAsciiWhitespace(*url));
 }
 
+namespace {
+
+absl::Status EnsureUser(api::Users& users, const std::string& data_dir) {
+  const auto password = users.EnsureAdministrator();
+  if (!password.ok()) return password.status();
+  if (password->empty()) return absl::OkStatus();
+  const std::string file = absl::StrCat(data_dir, "/admin.password");
+  if (auto status = support::WritePrivateFile(file, absl::StrCat(*password, "\n")); !status.ok())
+    return status;
+  spdlog::info("one-time password of user admin written to {}; remove the file once it is changed",
+               file);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status EnsureAdministrator(store::Store& store, access::Authenticator& authenticator,
-                                 const std::string& data_dir) {
+                                 api::Users& users, const std::string& data_dir) {
+  if (auto status = EnsureUser(users, data_dir); !status.ok()) return status;
   auto exists = store.tokens().AnyExists();
   if (!exists.ok()) return exists.status();
   if (*exists) return absl::OkStatus();
@@ -76,6 +93,19 @@ absl::Status EnsureAdministrator(store::Store& store, access::Authenticator& aut
     return status;
   spdlog::info("administrator's token written to {}", file);
   return absl::OkStatus();
+}
+
+v1::Activity ActivityOfController(const std::string& controller_id, const std::string& action,
+                                  const std::string& object, absl::Time time) {
+  v1::Activity entry;
+  entry.set_actor_kind(v1::Activity::CONTROLLER);
+  entry.set_actor_id(controller_id);
+  entry.set_actor_name(Hostname());
+  entry.set_action(action);
+  entry.set_object(object);
+  entry.set_outcome("OK");
+  entry.mutable_time()->set_seconds(absl::ToUnixSeconds(time));
+  return entry;
 }
 
 std::shared_ptr<grpc::ServerCredentials> Tls(const access::ServerIdentity& identity,

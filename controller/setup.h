@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "controller/access/authenticator.h"
 #include "controller/access/certificate_authority.h"
+#include "controller/api/identity.h"
 #include "controller/config.h"
 #include "controller/store/store.h"
 #include "plimsoll/v1/baseline.pb.h"
@@ -30,9 +31,14 @@ std::vector<std::string> CertificateNames(const Config& config);
 // This machine's name; empty when it has none.
 std::string Hostname();
 
-// The first start makes the administrator's token, readable by the controller's user only.
+// The first start makes the administrator's token and the user `admin` with a one-time password,
+// each in a file that the controller's user only can read.
 absl::Status EnsureAdministrator(store::Store& store, access::Authenticator& authenticator,
-                                 const std::string& data_dir);
+                                 api::Users& users, const std::string& data_dir);
+
+// An entry about what the controller did by itself.
+v1::Activity ActivityOfController(const std::string& controller_id, const std::string& action,
+                                  const std::string& object, absl::Time time = absl::UnixEpoch());
 
 // TLS with this identity; `client_ca` not empty: clients must show a certificate of it.
 std::shared_ptr<grpc::ServerCredentials> Tls(const access::ServerIdentity& identity,

@@ -40,7 +40,13 @@ Surface::Surface(const SurfaceParts& parts)
       enrollment_tokens_(parts.store, parts.authority, parts.revocations, parts.clock),
       events_(parts.index, parts.changes, parts.clock),
       notifications_(parts.store, parts.notifier, parts.clock),
-      methods_(parts.clock),
+      identity_{parts.store, parts.authenticator, hasher_, throttle_, parts.clock},
+      users_(identity_),
+      sign_ins_(identity_),
+      tokens_(identity_),
+      activities_(parts.store.activity()),
+      recorder_(parts.store, parts.activity),
+      methods_(parts.clock, &recorder_),
       metrics_({parts.store, parts.index, parts.stats, parts.sessions, parts.workers, *workers_,
                 parts.clock}) {
   AddMethods();
@@ -62,6 +68,10 @@ void Surface::AddMethods() {
   api::AddScheduleMethods(methods_, schedules_);
   api::AddEnrollmentMethods(methods_, enrollment_tokens_);
   api::AddEventMethods(methods_, events_);
+  api::AddUserMethods(methods_, users_);
+  api::AddSessionMethods(methods_, sign_ins_);
+  api::AddTokenMethods(methods_, tokens_);
+  api::AddActivityMethods(methods_, activities_);
   api::AddNotificationMethods(methods_, notifications_);
 }
 
@@ -70,7 +80,8 @@ rest::ServiceParts Surface::RestParts() {
           .workers = *workers_,
           .authenticate =
               [this](const rest::HttpRequest& request) {
-                return parts_.authenticator.Authenticate(request.Header("authorization"));
+                return parts_.authenticator.Authenticate(request.Header("authorization"),
+                                                                 request.peer);
               },
           .ready = [this] { return parts_.store.Ping(); },
           .fleet_version =

@@ -14,6 +14,7 @@
 #include "controller/access/revocations.h"
 #include "controller/api/api.h"
 #include "controller/api/events.h"
+#include "controller/api/identity.h"
 #include "controller/api/methods.h"
 #include "controller/api/notifications.h"
 #include "controller/api/schedules.h"
@@ -46,6 +47,7 @@ struct SurfaceParts {
   const std::vector<v1::Baseline>& baselines;
   access::Revocations& revocations;
   access::Authenticator& authenticator;
+  access::ActivityLog& activity;
   const access::CertificateAuthority& authority;
   scans::ScanBoard& board;
   notify::Notifier& notifier;
@@ -64,6 +66,8 @@ class Surface {
   explicit Surface(const SurfaceParts& parts);
   ~Surface();
 
+  // Makes the users of a first start.
+  api::Users& users() { return users_; }
   // Opens both ports. UNAVAILABLE names the address that cannot be listened on.
   absl::Status Listen(const access::ServerIdentity& identity);
   // Ends streams, which would otherwise go on.
@@ -87,6 +91,14 @@ class Surface {
   api::EnrollmentTokens enrollment_tokens_;
   api::Events events_;
   api::Notifications notifications_;
+  access::PasswordHasher hasher_;
+  access::SignInThrottle throttle_;
+  const api::IdentityParts identity_;
+  api::Users users_;
+  api::SignIns sign_ins_;
+  api::ApiTokens tokens_;
+  api::Activities activities_;
+  api::ActivityRecorder recorder_;
   api::MethodTable methods_;
   metrics::Metrics metrics_;
   std::unique_ptr<rpc::ApiServices> services_;

@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
+#include "absl/strings/str_cat.h"
 #include "controller/access/tokens.h"
 #include "proto/support/logging.h"
 
@@ -18,6 +21,24 @@ absl::Status Refused() {
 Enrollment::Enrollment(store::EnrollmentStore& store, const CertificateAuthority& authority,
                        const support::Clock& clock, EnrollmentOptions options)
     : store_(store), authority_(authority), clock_(clock), options_(options) {}
+
+void Enrollment::Tell(const std::string& host_id, const std::string& hostname,
+                      const std::string& peer, const absl::Status& outcome) const {
+  if (!options_.enrolled) return;
+  v1::Activity entry;
+  entry.set_actor_kind(outcome.ok() ? v1::Activity::COLLECTOR : v1::Activity::NOBODY);
+  entry.set_actor_id(outcome.ok() ? host_id : "");
+  entry.set_actor_name(support::LogSafe(hostname));
+  // Of gRPC's "ipv4:10.0.0.1:4711" the address.
+  const size_t begin = peer.find(':') + 1;
+  const size_t end = peer.rfind(':');
+  entry.set_peer(end == std::string::npos || end < begin ? peer : peer.substr(begin, end - begin));
+  entry.set_action("CollectorGateway.Enroll");
+  entry.set_object(outcome.ok() ? absl::StrCat("hosts/", host_id) : "");
+  entry.set_outcome(absl::StatusCodeToString(outcome.code()));
+  entry.set_message(std::string(outcome.message()));
+  options_.enrolled(std::move(entry));
+}
 
 bool Enrollment::MayTry() {
   absl::MutexLock lock(&mutex_);
@@ -54,11 +75,13 @@ absl::StatusOr<v1::EnrollResponse> Enrollment::Enroll(const v1::EnrollRequest& r
     CountRefusal();
     spdlog::warn("enrolment refused peer={} hostname={} reason=\"{}\"", peer,
                  support::LogSafe(request.hostname()), std::string(enrolled.message()));
+    Tell("", request.hostname(), peer, enrolled);
     return Refused();
   }
   if (!enrolled.ok()) return enrolled;
   spdlog::info("host enrolled host={} hostname={} peer={}", host_id,
                support::LogSafe(request.hostname()), peer);
+  Tell(host_id, request.hostname(), peer, absl::OkStatus());
   v1::EnrollResponse response;
   response.set_host_id(host_id);
   response.set_certificate_pem(certificate->pem);

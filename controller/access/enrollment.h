@@ -1,6 +1,7 @@
 // Letting collectors in: a token and a request become a host with a certificate.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -9,6 +10,7 @@
 #include "absl/time/time.h"
 #include "controller/access/certificate_authority.h"
 #include "controller/store/enrollment_store.h"
+#include "plimsoll/v1/activity_service.pb.h"
 #include "plimsoll/v1/collector_gateway.pb.h"
 #include "proto/support/clock.h"
 
@@ -19,6 +21,9 @@ struct EnrollmentOptions {
   absl::Duration certificate_lifetime = absl::Hours(24 * 7);
   // Refused attempts per minute, over all peers, before RESOURCE_EXHAUSTED.
   int refused_per_minute = 60;
+  // Told of hosts that enrolled and of those that were refused, for the activity log; must not
+  // block.
+  std::function<void(v1::Activity)> enrolled = {};
 };
 
 // Thread-safe. Borrows its arguments.
@@ -37,6 +42,8 @@ class Enrollment {
                                           const v1::RenewRequest& request);
 
  private:
+  void Tell(const std::string& host_id, const std::string& hostname, const std::string& peer,
+            const absl::Status& outcome) const;
   // Counts a refusal; false when there were too many in this minute.
   bool MayTry() ABSL_LOCKS_EXCLUDED(mutex_);
   void CountRefusal() ABSL_LOCKS_EXCLUDED(mutex_);

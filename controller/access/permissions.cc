@@ -26,6 +26,10 @@ bool Allows(Role role, Permission permission) {
 }
 
 absl::Status RequirePermission(const store::Principal& principal, Permission permission) {
+  // A one-time password opens nothing but what is needed to change it.
+  if (permission != Permission::kSelf) {
+    if (auto status = RequireOwnPassword(principal); !status.ok()) return status;
+  }
   if (Allows(principal.role, permission)) return absl::OkStatus();
   std::vector<absl::string_view> roles;
   for (const Role role : {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}) {
@@ -34,6 +38,22 @@ absl::Status RequirePermission(const store::Principal& principal, Permission per
   return absl::PermissionDeniedError(absl::StrCat("\"", principal.name, "\" is ",
                                                   RoleName(principal.role), "; this needs ",
                                                   absl::StrJoin(roles, " or ")));
+}
+
+bool Within(Role role, Role of) {
+  for (const Permission permission : PermissionsOf(role)) {
+    if (!Allows(of, permission)) return false;
+  }
+  return true;
+}
+
+std::vector<Permission> PermissionsOf(Role role) {
+  std::vector<Permission> permissions;
+  for (int i = 0; i <= static_cast<int>(Permission::kAdminister); ++i) {
+    const auto permission = static_cast<Permission>(i);
+    if (Allows(role, permission)) permissions.push_back(permission);
+  }
+  return permissions;
 }
 
 absl::string_view PermissionName(Permission permission) {

@@ -1,6 +1,8 @@
 // Who may do what: roles are sets of permissions, and every method of the API asks for one.
 #pragma once
 
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "controller/store/token_store.h"
@@ -35,8 +37,15 @@ enum class Permission {
 // log. admin: everything.
 bool Allows(store::Role role, Permission permission);
 
-// PERMISSION_DENIED unless the caller's role allows it; says which roles do.
+// PERMISSION_DENIED unless the caller's role allows it; says which roles do. FAILED_PRECONDITION: a
+// user who must change a one-time password first, for all but kSelf.
 absl::Status RequirePermission(const store::Principal& principal, Permission permission);
+
+// Whether every permission of `role` is one of `of` too.
+bool Within(store::Role role, store::Role of);
+
+// The permissions of a role, in the order of the enumeration.
+std::vector<Permission> PermissionsOf(store::Role role);
 
 // For people and documents: "scan", "propose-waiver".
 absl::string_view PermissionName(Permission permission);

@@ -59,7 +59,7 @@ class Hosts {
       const Principal& who, const v1::ListTransitionsRequest& request);
 
  private:
-  absl::StatusOr<v1::Host> Find(const std::string& host);
+  absl::StatusOr<v1::Host> Find(const Principal& who, const std::string& host);
   void Announce(const std::string& host_id);
 
   store::Store& store_;
@@ -149,6 +149,9 @@ class Scans {
   absl::StatusOr<v1::Scan> Observe(const Principal& who, const v1::WatchScanRequest& request);
 
  private:
+  // The scan as far as the caller sees its hosts: counts are of those. NOT_FOUND: of none.
+  absl::StatusOr<v1::Scan> Part(const Principal& who, absl::StatusOr<v1::Scan> scan);
+
   store::Store& store_;
   scans::ScanBoard& board_;
   const scans::HostResolver resolve_;

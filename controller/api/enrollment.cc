@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/access/tokens.h"
 #include "controller/api/api.h"
+#include "controller/api/scope.h"
 #include "proto/support/digest.h"
 #include "proto/support/logging.h"
 
@@ -21,6 +22,7 @@ constexpr size_t kLongestText = 512;
 
 absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
     const Principal& who, const v1::CreateEnrollmentTokenRequest& request) {
+  if (auto status = RequireWholeFleet(who, "enrolment"); !status.ok()) return status;
   const int uses = request.max_uses() == 0 ? 1 : request.max_uses();
   if (uses < 1 || uses > kMostUses) {
     return absl::InvalidArgumentError(
@@ -57,6 +59,7 @@ absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
 
 absl::StatusOr<v1::ListEnrollmentTokensResponse> EnrollmentTokens::List(
     const Principal& who, const v1::ListEnrollmentTokensRequest&) {
+  if (auto status = RequireWholeFleet(who, "enrolment"); !status.ok()) return status;
   auto tokens = store_.enrollment().ListTokens();
   if (!tokens.ok()) return tokens.status();
   v1::ListEnrollmentTokensResponse response;
@@ -66,6 +69,7 @@ absl::StatusOr<v1::ListEnrollmentTokensResponse> EnrollmentTokens::List(
 
 absl::StatusOr<v1::EnrollmentToken> EnrollmentTokens::Revoke(
     const Principal& who, const v1::RevokeEnrollmentTokenRequest& request) {
+  if (auto status = RequireWholeFleet(who, "enrolment"); !status.ok()) return status;
   spdlog::info("enrolment token revoked token={} by={}", support::LogSafe(request.id()), who.name);
   return store_.enrollment().RevokeToken(request.id());
 }
@@ -76,7 +80,7 @@ absl::StatusOr<v1::RevokeHostResponse> EnrollmentTokens::RevokeHost(
     return absl::InvalidArgumentError(
         absl::StrCat("reason is longer than ", kLongestText, " bytes"));
   }
-  auto host = store_.hosts().Get(request.host());
+  auto host = FindHost(store_, who, request.host());
   if (!host.ok()) return host.status();
   if (auto status = store_.enrollment().RevokeHost(host->id(), request.reason(), clock_.Now());
       !status.ok()) {

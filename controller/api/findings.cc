@@ -1,6 +1,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/api/api.h"
 #include "controller/api/paging.h"
+#include "controller/api/scope.h"
 
 namespace plimsoll::api {
 
@@ -13,6 +14,7 @@ absl::StatusOr<v1::ListFindingsResponse> Findings::List(const Principal& who,
   auto selector =
       fleet::SelectorOf({request.labels().begin(), request.labels().end()}, request.selector());
   if (!selector.ok()) return selector.status();
+  if (auto status = Narrow(who, *selector); !status.ok()) return status;
   fleet::FindingQuery query;
   query.selection.selector = *std::move(selector);
   query.after = (*after)[0];
@@ -39,7 +41,7 @@ absl::StatusOr<v1::ListFindingsResponse> Findings::List(const Principal& who,
   if (query.statuses.empty()) query.statuses = {v1::Verdict::FAIL, v1::Verdict::UNKNOWN};
   query.minimum_severity = request.minimum_severity();
   if (!request.host().empty()) {
-    auto host = store_.hosts().Get(request.host());
+    auto host = FindHost(store_, who, request.host());
     if (!host.ok()) return host.status();
     query.selection.host_id = host->id();
   }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/api/api.h"
 #include "controller/api/paging.h"
+#include "controller/api/scope.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/fleet/host_pages.h"
 
@@ -29,6 +30,7 @@ absl::StatusOr<v1::ListHostsResponse> Hosts::List(const Principal& who,
   auto selector =
       fleet::SelectorOf({request.labels().begin(), request.labels().end()}, request.selector());
   if (!selector.ok()) return selector.status();
+  if (auto status = Narrow(who, *selector); !status.ok()) return status;
   fleet::HostQuery query;
   query.selector = *std::move(selector);
   query.name_contains = request.name_contains();
@@ -55,8 +57,8 @@ absl::StatusOr<v1::ListHostsResponse> Hosts::List(const Principal& who,
   return response;
 }
 
-absl::StatusOr<v1::Host> Hosts::Find(const std::string& name) {
-  auto host = store_.hosts().Get(name);
+absl::StatusOr<v1::Host> Hosts::Find(const Principal& who, const std::string& name) {
+  auto host = FindHost(store_, who, name);
   if (!host.ok()) return host;
   // What depends on the time, and this controller's own sessions, the index knows better.
   index_.Read([&host](const fleet::Fleet& fleet) {
@@ -72,12 +74,12 @@ absl::StatusOr<v1::Host> Hosts::Find(const std::string& name) {
 }
 
 absl::StatusOr<v1::Host> Hosts::Get(const Principal& who, const v1::GetHostRequest& request) {
-  return Find(request.host());
+  return Find(who, request.host());
 }
 
 absl::StatusOr<v1::HostReport> Hosts::GetReport(const Principal& who,
                                                 const v1::GetHostReportRequest& request) {
-  auto host = store_.hosts().Get(request.host());
+  auto host = FindHost(store_, who, request.host());
   if (!host.ok()) return host.status();
   auto baseline = Baselines(baselines_).Find(request.baseline());
   if (!baseline.ok()) return baseline.status();
@@ -102,7 +104,7 @@ absl::StatusOr<v1::RemoveHostResponse> Hosts::Remove(const Principal& who,
     return absl::InvalidArgumentError(
         absl::StrCat("reason is longer than ", kLongestReason, " bytes"));
   }
-  auto host = store_.hosts().Get(request.host());
+  auto host = FindHost(store_, who, request.host());
   if (!host.ok()) return host.status();
   if (auto status = store_.hosts().Remove(host->id(), request.reason(), clock_.Now());
       !status.ok()) {
@@ -117,12 +119,12 @@ absl::StatusOr<v1::RemoveHostResponse> Hosts::Remove(const Principal& who,
 
 absl::StatusOr<v1::Host> Hosts::Release(const Principal& who,
                                         const v1::ReleaseHostRequest& request) {
-  auto host = store_.hosts().Get(request.host());
+  auto host = FindHost(store_, who, request.host());
   if (!host.ok()) return host.status();
   if (auto status = store_.hosts().Release(host->id()); !status.ok()) return status;
   spdlog::info("host released host={} by={}", host->id(), who.name);
   Announce(host->id());
-  return Find(host->id());
+  return Find(who, host->id());
 }
 
 absl::StatusOr<v1::ListTransitionsResponse> Hosts::ListTransitions(
@@ -131,7 +133,7 @@ absl::StatusOr<v1::ListTransitionsResponse> Hosts::ListTransitions(
   if (!size.ok()) return size.status();
   auto after = DecodePageToken(request.page_token(), 1);
   if (!after.ok()) return after.status();
-  auto host = store_.hosts().Get(request.host());
+  auto host = FindHost(store_, who, request.host());
   if (!host.ok()) return host.status();
   store::TransitionQuery query;
   query.host_id = host->id();

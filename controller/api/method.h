@@ -51,6 +51,8 @@ struct MethodSpec {
   // Of a stream that can be gone on with: the request field that takes the `id` of the last message
   // that was seen. Empty: it begins anew.
   std::string resume = "";
+  // Anybody may call it, known or not: `permission` is not asked for.
+  bool open = false;
 };
 
 // A method that is in the table. Immutable.

@@ -79,6 +79,14 @@ std::string ShapeOf(const Method& method, const google::protobuf::Descriptor& re
 
 }  // namespace
 
+Principal Nobody(const std::string& peer, const std::string& user_agent) {
+  Principal nobody;
+  nobody.kind = store::CallerKind::kNobody;
+  nobody.peer = peer;
+  nobody.user_agent = user_agent;
+  return nobody;
+}
+
 void MethodTable::Add(MethodSpec spec, Method method, const google::protobuf::Descriptor& request,
                       const google::protobuf::Descriptor& response) {
   method.full_name = absl::StrCat("plimsoll.v1.", spec.rpc);
@@ -113,15 +121,28 @@ absl::StatusOr<AnyMessage> MethodTable::Call(const Principal& who, const Method&
                                              const google::protobuf::Message& request) const {
   CallRecord record{.method = method, .who = &who, .request = &request, .peer = who.peer};
   record.begin = clock_.Now();
-  record.outcome = access::RequirePermission(who, method.spec.permission);
+  if (!method.spec.open) {
+    record.outcome = access::RequirePermission(who, method.spec.permission);
+  }
   absl::StatusOr<AnyMessage> answer = AnyMessage();
+  std::string before;
   if (record.outcome.ok()) {
+    if (recorder_ != nullptr) before = recorder_->Before(method.spec.rpc, request);
     answer = method.call(who, request);
     if (!answer.ok()) answer = WithField(method, *request.GetDescriptor(), answer.status());
     record.outcome = answer.status();
     if (answer.ok()) record.response = answer->get();
   } else {
     answer = record.outcome;
+  }
+  if (recorder_ != nullptr) {
+    const absl::Status written = recorder_->Ended(
+        {who, method.spec.rpc, request, record.response, record.outcome, std::move(before)});
+    if (answer.ok() && !written.ok()) {
+      record.outcome = written;
+      record.response = nullptr;
+      answer = written;
+    }
   }
   record.duration = clock_.Now() - record.begin;
   Tell(record);
@@ -136,6 +157,15 @@ void MethodTable::Refuse(const Method& method, const Principal* who, const std::
 }
 
 void MethodTable::Tell(const CallRecord& record) const {
+  if (recorder_ != nullptr && record.who == nullptr && absl::IsUnauthenticated(record.outcome)) {
+    recorder_->Refused(Nobody(record.peer, ""), record.method.spec.rpc, record.outcome);
+  }
+  // A stream that never began; what answers once was written down by Call.
+  if (recorder_ != nullptr && record.who != nullptr && record.method.open != nullptr &&
+      record.request != nullptr && !record.outcome.ok()) {
+    (void)recorder_->Ended(
+        {*record.who, record.method.spec.rpc, *record.request, nullptr, record.outcome, ""});
+  }
   for (const Observer& observer : observers_) observer(record);
 }
 

@@ -13,19 +13,26 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "controller/api/activity.h"
 #include "controller/api/api.h"
 #include "controller/api/method.h"
+#include "controller/api/identity.h"
 #include "controller/api/notifications.h"
 #include "controller/api/schedules.h"
 #include "proto/support/clock.h"
 
 namespace plimsoll::api {
 
+// A caller who is not known, with what the transport says of it.
+Principal Nobody(const std::string& peer, const std::string& user_agent);
+
 // Filled before anything serves; thread-safe and immutable from then on. What is added wrongly (a
 // name the protos do not have, other messages, a path twice) is a bug, and fatal.
 class MethodTable {
  public:
-  explicit MethodTable(const support::Clock& clock) : clock_(clock) {}
+  // `recorder` writes down what is worth it; null: nothing is. Borrows both.
+  explicit MethodTable(const support::Clock& clock, ActivityRecorder* recorder = nullptr)
+      : clock_(clock), recorder_(recorder) {}
   MethodTable(const MethodTable&) = delete;
 
   // A method that `handler` answers. Borrows `handler`.
@@ -67,8 +74,10 @@ class MethodTable {
   // By name.
   const std::map<std::string, Method>& all() const { return methods_; }
 
-  // Answers a call of a method that does not stream. The one place that checks permissions.
-  // PERMISSION_DENIED says what would be needed; other errors are the method's. Blocks.
+  // Answers a call of a method that does not stream. The one place that checks permissions, and
+  // that writes down what is worth it. PERMISSION_DENIED says what would be needed; UNAVAILABLE
+  // also when a change was made and could not be written down; other errors are the method's.
+  // Blocks.
   absl::StatusOr<AnyMessage> Call(const Principal& who, const Method& method,
                                   const google::protobuf::Message& request) const;
 
@@ -86,6 +95,7 @@ class MethodTable {
            const google::protobuf::Descriptor& response);
 
   const support::Clock& clock_;
+  ActivityRecorder* const recorder_;
   std::map<std::string, Method> methods_;
   // By verb and path without the names of variables.
   std::map<std::string, std::string> routes_;
@@ -99,6 +109,10 @@ void AddFindingMethods(MethodTable& table, Findings& findings);
 void AddSummaryMethods(MethodTable& table, Summaries& summaries);
 void AddScanMethods(MethodTable& table, Scans& scans);
 void AddScheduleMethods(MethodTable& table, Schedules& schedules);
+void AddUserMethods(MethodTable& table, Users& users);
+void AddSessionMethods(MethodTable& table, SignIns& sign_ins);
+void AddTokenMethods(MethodTable& table, ApiTokens& tokens);
+void AddActivityMethods(MethodTable& table, Activities& activities);
 void AddNotificationMethods(MethodTable& table, Notifications& notifications);
 void AddEnrollmentMethods(MethodTable& table, EnrollmentTokens& tokens);
 

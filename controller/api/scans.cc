@@ -2,12 +2,14 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "controller/api/api.h"
 #include "controller/api/paging.h"
 #include "controller/api/scan_requests.h"
+#include "controller/api/scope.h"
 #include "controller/evaluate/evaluate.h"
 #include "proto/support/digest.h"
 
@@ -17,9 +19,10 @@ namespace {
 constexpr size_t kLongestKey = 128;
 constexpr size_t kLongestReason = 512;
 
-// Equal requests have equal digests: labels are a map, whose usual encoding has no fixed order.
-std::string DigestOf(const v1::CreateScanRequest& request) {
-  std::string bytes;
+// Equal requests of callers who see the same hosts have equal digests: labels are a map, whose
+// usual encoding has no fixed order.
+std::string DigestOf(const v1::CreateScanRequest& request, const Principal& who) {
+  std::string bytes = who.scope;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);
     google::protobuf::io::CodedOutputStream coded(&stream);
@@ -64,6 +67,7 @@ absl::StatusOr<v1::Scan> Scans::Create(const Principal& who, const v1::CreateSca
   store::NewScan scan;
   scan.selector = SelectorOf(request);
   if (auto status = CheckSelector(scan.selector, "", "selector"); !status.ok()) return status;
+  if (auto status = Narrow(who, resolve_, scan.selector); !status.ok()) return status;
   auto host_ids = resolve_(scan.selector);
   if (!host_ids.ok()) return host_ids.status();
   if (host_ids->empty()) {
@@ -72,7 +76,7 @@ absl::StatusOr<v1::Scan> Scans::Create(const Principal& who, const v1::CreateSca
   scan.id = NewId("s-");
   scan.created_by = who.name;
   scan.idempotency_key = request.idempotency_key();
-  scan.request_digest = DigestOf(request);
+  scan.request_digest = DigestOf(request, who);
   scan.create_time = clock_.Now();
   scan.deadline = scan.create_time + *timeout;
   scan.host_ids = *std::move(host_ids);
@@ -81,11 +85,19 @@ absl::StatusOr<v1::Scan> Scans::Create(const Principal& who, const v1::CreateSca
 }
 
 absl::StatusOr<v1::Scan> Scans::Get(const Principal& who, const v1::GetScanRequest& request) {
-  return board_.Get(request.id());
+  return Part(who, board_.Get(request.id()));
 }
 
 absl::StatusOr<v1::Scan> Scans::Cancel(const Principal& who, const v1::CancelScanRequest& request) {
-  return board_.Cancel(request.id());
+  if (Limited(who)) {
+    const auto whole = board_.Get(request.id());
+    auto part = Part(who, whole);
+    if (!part.ok()) return part;
+    if (part->progress().targeted() != whole->progress().targeted()) {
+      return RequireWholeFleet(who, "this scan, which asks other hosts too,");
+    }
+  }
+  return Part(who, board_.Cancel(request.id()));
 }
 
 absl::StatusOr<v1::ListScansResponse> Scans::List(const Principal& who,
@@ -101,6 +113,13 @@ absl::StatusOr<v1::ListScansResponse> Scans::List(const Principal& who,
                                    .after = (*after)[0],
                                    .limit = *size});
   if (!page.ok()) return page.status();
+  if (Limited(who)) {
+    const auto visible = VisibleHosts(who, resolve_);
+    if (!visible.ok()) return visible.status();
+    auto parts = store_.scans().PartsOf(std::move(page->scans), *visible);
+    if (!parts.ok()) return parts.status();
+    page->scans = *std::move(parts);
+  }
   v1::ListScansResponse response;
   for (v1::Scan& scan : page->scans) *response.add_scans() = std::move(scan);
   response.set_next_page_token(EncodePageToken({page->next}));
@@ -115,11 +134,21 @@ absl::StatusOr<v1::ListScanHostsResponse> Scans::ListHosts(
   if (!after.ok()) return after.status();
   auto states = States<v1::ScanHost::State>(request.states(), &v1::ScanHost::State_IsValid);
   if (!states.ok()) return states.status();
+  std::optional<std::vector<std::string>> only;
+  if (Limited(who)) {
+    // A scan of other hosts is not there.
+    const auto part = Part(who, board_.Get(request.scan_id()));
+    if (!part.ok()) return part.status();
+    auto visible = VisibleHosts(who, resolve_);
+    if (!visible.ok()) return visible.status();
+    only = *std::move(visible);
+  }
   // One more than asked tells whether there is a next page.
   auto hosts = store_.scans().ListHosts({.scan_id = request.scan_id(),
                                          .states = *std::move(states),
                                          .after_hostname = (*after)[0],
                                          .after_id = (*after)[1],
+                                         .only = std::move(only),
                                          .limit = *size + 1});
   if (!hosts.ok()) return hosts.status();
   v1::ListScanHostsResponse response;
@@ -134,8 +163,15 @@ absl::StatusOr<v1::ListScanHostsResponse> Scans::ListHosts(
 
 absl::StatusOr<v1::HostReport> Scans::GetReport(const Principal& who,
                                                 const v1::GetScanReportRequest& request) {
-  const auto answer =
-      store_.scans().GetAnswer(request.scan_id(), request.host(), request.baseline());
+  std::string host = request.host();
+  if (Limited(who)) {
+    auto part = Part(who, board_.Get(request.scan_id()));
+    if (!part.ok()) return part.status();
+    const auto found = FindHost(store_, who, host);
+    if (!found.ok()) return found.status();
+    host = found->id();
+  }
+  const auto answer = store_.scans().GetAnswer(request.scan_id(), host, request.baseline());
   if (!answer.ok()) return answer.status();
   const auto facts =
       store_.reports().GetFactsAt(answer->host_id, absl::InfiniteFuture(), answer->sequence);
@@ -153,6 +189,17 @@ absl::StatusOr<v1::HostReport> Scans::GetReport(const Principal& who,
       {.as_of = answer->observed, .host_id = answer->host_id, .facts_digest = digest});
 }
 
+absl::StatusOr<v1::Scan> Scans::Part(const Principal& who, absl::StatusOr<v1::Scan> scan) {
+  if (!Limited(who) || !scan.ok()) return scan;
+  const std::string id = scan->id();
+  const auto visible = VisibleHosts(who, resolve_);
+  if (!visible.ok()) return visible.status();
+  auto parts = store_.scans().PartsOf({*std::move(scan)}, *visible);
+  if (!parts.ok()) return parts.status();
+  if (parts->empty()) return absl::NotFoundError(absl::StrCat("no scan \"", id, "\""));
+  return std::move(parts->front());
+}
+
 uint64_t Scans::Watch(const std::string& id, std::function<void()> changed) {
   return board_.Watch(id, std::move(changed));
 }
@@ -160,7 +207,7 @@ uint64_t Scans::Watch(const std::string& id, std::function<void()> changed) {
 void Scans::Unwatch(const std::string& id, uint64_t handle) { board_.Unwatch(id, handle); }
 
 absl::StatusOr<v1::Scan> Scans::Observe(const Principal& who, const v1::WatchScanRequest& request) {
-  return board_.Observe(request.id());
+  return Part(who, board_.Observe(request.id()));
 }
 
 }  // namespace plimsoll::api

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/api/paging.h"
 #include "controller/api/scan_requests.h"
+#include "controller/api/scope.h"
 #include "controller/scans/cron.h"
 
 namespace plimsoll::api {
@@ -58,6 +59,14 @@ absl::StatusOr<store::NextRun> FirstRun(const v1::Schedule& schedule, absl::Time
 
 }  // namespace
 
+absl::StatusOr<store::StoredSchedule> Schedules::Find(const Principal& who,
+                                                      const std::string& schedule) {
+  auto found = store_.schedules().Get(schedule);
+  if (!found.ok() || Within(who, found->schedule.selector())) return found;
+  // One that scans other hosts is not there.
+  return absl::NotFoundError(absl::StrCat("no schedule \"", schedule.substr(0, 256), "\""));
+}
+
 absl::Status Schedules::Check(const v1::Schedule& schedule) const {
   if (!NameIsGood(schedule.name())) {
     return absl::InvalidArgumentError("name: expected 1 to 63 of a-z, 0-9 and -");
@@ -94,6 +103,9 @@ absl::StatusOr<v1::Schedule> Schedules::Create(const Principal& who,
                                                const v1::CreateScheduleRequest& request) {
   v1::Schedule schedule = request.schedule();
   if (auto status = Check(schedule); !status.ok()) return status;
+  if (auto status = Narrow(who, resolve_, *schedule.mutable_selector()); !status.ok()) {
+    return status;
+  }
   schedule.set_id(NewId("sch-"));
   schedule.set_created_by(who.name);
   *schedule.mutable_create_time() = ToProto(clock_.Now());
@@ -104,7 +116,7 @@ absl::StatusOr<v1::Schedule> Schedules::Create(const Principal& who,
 
 absl::StatusOr<v1::Schedule> Schedules::Get(const Principal& who,
                                             const v1::GetScheduleRequest& request) {
-  auto stored = store_.schedules().Get(request.schedule());
+  auto stored = Find(who, request.schedule());
   if (!stored.ok()) return stored.status();
   return std::move(stored->schedule);
 }
@@ -123,16 +135,24 @@ absl::StatusOr<v1::ListSchedulesResponse> Schedules::List(const Principal& who,
     schedules->pop_back();
     response.set_next_page_token(EncodePageToken({schedules->back().name()}));
   }
-  for (v1::Schedule& schedule : *schedules) *response.add_schedules() = std::move(schedule);
+  for (v1::Schedule& schedule : *schedules) {
+    if (Within(who, schedule.selector())) *response.add_schedules() = std::move(schedule);
+  }
   return response;
 }
 
 absl::StatusOr<v1::Schedule> Schedules::Update(const Principal& who,
                                                const v1::UpdateScheduleRequest& request) {
-  const v1::Schedule& wanted = request.schedule();
+  v1::Schedule wanted = request.schedule();
   if (auto status = Check(wanted); !status.ok()) return status;
-  const auto found = store_.schedules().Get(wanted.id().empty() ? wanted.name() : wanted.id());
+  const auto found = Find(who, wanted.id().empty() ? wanted.name() : wanted.id());
   if (!found.ok()) return found.status();
+  // What is within the scope already, as it was read, is not narrowed again.
+  if (!Within(who, wanted.selector())) {
+    if (auto status = Narrow(who, resolve_, *wanted.mutable_selector()); !status.ok()) {
+      return status;
+    }
+  }
   return store_.schedules().Update(
       found->schedule.id(), [&](store::StoredSchedule& stored) -> absl::Status {
         if (!wanted.etag().empty() && wanted.etag() != stored.schedule.etag()) {
@@ -154,8 +174,9 @@ absl::StatusOr<v1::Schedule> Schedules::Update(const Principal& who,
       });
 }
 
-absl::StatusOr<v1::Schedule> Schedules::SetPaused(const std::string& schedule, bool paused) {
-  const auto found = store_.schedules().Get(schedule);
+absl::StatusOr<v1::Schedule> Schedules::SetPaused(const Principal& who, const std::string& schedule,
+                                                  bool paused) {
+  const auto found = Find(who, schedule);
   if (!found.ok()) return found.status();
   if (found->schedule.paused() == paused) return found->schedule;
   return store_.schedules().Update(
@@ -173,17 +194,17 @@ absl::StatusOr<v1::Schedule> Schedules::SetPaused(const std::string& schedule, b
 
 absl::StatusOr<v1::Schedule> Schedules::Pause(const Principal& who,
                                               const v1::PauseScheduleRequest& request) {
-  return SetPaused(request.schedule(), true);
+  return SetPaused(who, request.schedule(), true);
 }
 
 absl::StatusOr<v1::Schedule> Schedules::Resume(const Principal& who,
                                                const v1::ResumeScheduleRequest& request) {
-  return SetPaused(request.schedule(), false);
+  return SetPaused(who, request.schedule(), false);
 }
 
 absl::StatusOr<v1::DeleteScheduleResponse> Schedules::Delete(
     const Principal& who, const v1::DeleteScheduleRequest& request) {
-  const auto found = store_.schedules().Get(request.schedule());
+  const auto found = Find(who, request.schedule());
   if (!found.ok()) return found.status();
   if (auto status = store_.schedules().Delete(found->schedule.id()); !status.ok()) return status;
   v1::DeleteScheduleResponse response;
@@ -197,7 +218,7 @@ absl::StatusOr<v1::ListScheduleRunsResponse> Schedules::ListRuns(
   if (!size.ok()) return size.status();
   const auto after = DecodePageToken(request.page_token(), 1);
   if (!after.ok()) return after.status();
-  const auto found = store_.schedules().Get(request.schedule());
+  const auto found = Find(who, request.schedule());
   if (!found.ok()) return found.status();
   // One more than asked tells whether there is a next page.
   store::RunQuery query{.schedule_id = found->schedule.id(), .limit = *size + 1};

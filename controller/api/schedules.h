@@ -36,7 +36,11 @@ class Schedules {
  private:
   // INVALID_ARGUMENT names the field that is wrong.
   absl::Status Check(const v1::Schedule& schedule) const;
-  absl::StatusOr<v1::Schedule> SetPaused(const std::string& schedule, bool paused);
+  // NOT_FOUND also when its hosts are not within what the caller sees.
+  absl::StatusOr<store::StoredSchedule> Find(const store::Principal& who,
+                                             const std::string& schedule);
+  absl::StatusOr<v1::Schedule> SetPaused(const store::Principal& who, const std::string& schedule,
+                                         bool paused);
 
   store::Store& store_;
   // Only to tell a wrong selector from a right one.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "controller/api/api.h"
 #include "controller/api/paging.h"
+#include "controller/api/scope.h"
 #include "controller/fleet/configuration_examples.h"
 
 namespace plimsoll::api {
@@ -18,12 +19,13 @@ constexpr int kMostWorst = 1000;
 constexpr int kDefaultDays = 30;
 constexpr int kMostDays = 366;
 
-// The hosts that labels and selector of `request` mean.
+// The hosts that labels and selector of `request` mean, as far as the caller sees them.
 template <class Request>
-absl::StatusOr<fleet::Selection> SelectionOf(const Request& request) {
+absl::StatusOr<fleet::Selection> SelectionOf(const Principal& who, const Request& request) {
   auto selector =
       fleet::SelectorOf({request.labels().begin(), request.labels().end()}, request.selector());
   if (!selector.ok()) return selector.status();
+  if (auto status = Narrow(who, *selector); !status.ok()) return status;
   return fleet::Selection{*std::move(selector), ""};
 }
 
@@ -50,10 +52,10 @@ absl::StatusOr<v1::Summary> Summaries::Get(const Principal& who,
                                            const v1::GetSummaryRequest& request) {
   auto baseline = baselines_.Find(request.baseline());
   if (!baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(request);
+  auto selection = SelectionOf(who, request);
   if (!selection.ok()) return selection.status();
   if (!request.host().empty()) {
-    auto host = store_.hosts().Get(request.host());
+    auto host = FindHost(store_, who, request.host());
     if (!host.ok()) return host.status();
     selection->host_id = host->id();
   }
@@ -68,7 +70,7 @@ absl::StatusOr<v1::ListLabelSummariesResponse> Summaries::ListByLabel(
   if (request.label().empty()) {
     return absl::InvalidArgumentError("label: the key to split by is required, e.g. \"team\"");
   }
-  auto selection = SelectionOf(request);
+  auto selection = SelectionOf(who, request);
   if (!selection.ok()) return selection.status();
   auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
@@ -103,7 +105,7 @@ absl::StatusOr<v1::ListLabelSummariesResponse> Summaries::ListByLabel(
 absl::StatusOr<v1::ListWorstHostsResponse> Summaries::ListWorst(
     const Principal& who, const v1::ListWorstHostsRequest& request) {
   if (auto baseline = baselines_.Find(request.baseline()); !baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(request);
+  auto selection = SelectionOf(who, request);
   if (!selection.ok()) return selection.status();
   const int limit = request.limit() == 0 ? kDefaultWorst : request.limit();
   if (limit < 1 || limit > kMostWorst) {
@@ -119,7 +121,7 @@ absl::StatusOr<v1::ListFailingConfigurationsResponse> Summaries::ListConfigurati
     const Principal& who, const v1::ListFailingConfigurationsRequest& request) {
   auto baseline = baselines_.Find(request.baseline());
   if (!baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(request);
+  auto selection = SelectionOf(who, request);
   if (!selection.ok()) return selection.status();
   int rule = -1;
   if (!request.rule().empty()) {
@@ -175,7 +177,7 @@ absl::StatusOr<v1::ListFailingConfigurationsResponse> Summaries::ListConfigurati
 absl::StatusOr<v1::Trend> Summaries::GetTrend(const Principal& who,
                                               const v1::GetTrendRequest& request) {
   if (auto baseline = baselines_.Find(request.baseline()); !baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(request);
+  auto selection = SelectionOf(who, request);
   if (!selection.ok()) return selection.status();
   const int days = request.days() == 0 ? kDefaultDays : request.days();
   if (days < 1 || days > kMostDays) {

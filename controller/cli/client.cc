@@ -5,6 +5,8 @@
 #include <yaml-cpp/yaml.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -36,7 +38,14 @@ absl::Status SaveCredentials(const std::string& file, const Credentials& credent
   return support::WritePrivateFile(file, absl::StrCat(yaml.c_str(), "\n"));
 }
 
-absl::StatusOr<Credentials> LoadCredentials(const Session& session) {
+absl::Status RemoveCredentials(const std::string& file) {
+  std::error_code error;
+  std::filesystem::remove(file, error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot remove ", file, ": ", error.message()));
+}
+
+absl::StatusOr<Credentials> LoadConnection(const Session& session) {
   Credentials credentials;
   const std::string file = CredentialsFile(session);
   auto text = support::ReadKeyFile(file, true);
@@ -64,9 +73,15 @@ absl::StatusOr<Credentials> LoadCredentials(const Session& session) {
     if (!token.ok()) return token.status();
     credentials.token = std::string(absl::StripAsciiWhitespace(*token));
   }
-  if (credentials.server.empty() || credentials.token.empty()) {
+  return credentials;
+}
+
+absl::StatusOr<Credentials> LoadCredentials(const Session& session) {
+  auto credentials = LoadConnection(session);
+  if (!credentials.ok()) return credentials;
+  if (credentials->server.empty() || credentials->token.empty()) {
     return absl::FailedPreconditionError(
-        "not logged in; run `plimsoll login --server HOST:PORT --ca FILE --token-file FILE`");
+        "not logged in; run `plimsoll login --server HOST:PORT --ca FILE --user NAME`");
   }
   return credentials;
 }
@@ -80,7 +95,9 @@ Client::Client(Credentials credentials) : credentials_(std::move(credentials)) {
 }
 
 void Client::Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
-  context.AddMetadata("authorization", absl::StrCat("Bearer ", credentials_.token));
+  if (!credentials_.token.empty()) {
+    context.AddMetadata("authorization", absl::StrCat("Bearer ", credentials_.token));
+  }
   context.set_deadline(absl::ToChronoTime(support::Clock::Real().Now() + timeout));
 }
 

@@ -27,6 +27,10 @@ struct Credentials {
 std::string CredentialsFile(const Session& session);
 // Written whole, 0600.
 absl::Status SaveCredentials(const std::string& file, const Credentials& credentials);
+// Removes the file; no file is no error.
+absl::Status RemoveCredentials(const std::string& file);
+// As LoadCredentials, but who we are need not be known: `token` may be empty.
+absl::StatusOr<Credentials> LoadConnection(const Session& session);
 // What was saved, with the session's overrides. FAILED_PRECONDITION: not logged in; says what to
 // run.
 absl::StatusOr<Credentials> LoadCredentials(const Session& session);
@@ -52,7 +56,7 @@ class Client {
   }
 
   std::shared_ptr<grpc::Channel> channel() const { return channel_; }
-  // Token and deadline of one call.
+  // Token, if there is one, and deadline of one call.
   void Prepare(grpc::ClientContext& context, absl::Duration timeout) const;
   absl::Status Explain(const grpc::Status& status) const;
 

@@ -103,6 +103,9 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
       ->check(CLI::IsMember({"auto", "never"}))
       ->type_name("WHEN");
   AddLogin(app, session);
+  AddLogout(app, session);
+  AddWhoAmI(app, session);
+  AddPassword(app, session);
   AddSummary(app, session);
   AddTrend(app, session);
   AddHosts(app, session);
@@ -115,6 +118,9 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddSchedule(app, session);
   AddNotification(app, session);
   AddToken(app, session);
+  AddUser(app, session);
+  AddApiToken(app, session);
+  AddActivity(app, session);
   AddBaseline(app, session);
   AddEvaluate(app, session);
   app.footer(

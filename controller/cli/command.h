@@ -57,6 +57,12 @@ void AddLabelOption(CLI::App& command, std::map<std::string, std::string>& label
 
 // Each adds one command to `app`. `session` outlives the parse.
 void AddLogin(CLI::App& app, Session& session);
+void AddLogout(CLI::App& app, Session& session);
+void AddWhoAmI(CLI::App& app, Session& session);
+void AddPassword(CLI::App& app, Session& session);
+void AddUser(CLI::App& app, Session& session);
+void AddApiToken(CLI::App& app, Session& session);
+void AddActivity(CLI::App& app, Session& session);
 void AddHosts(CLI::App& app, Session& session);
 void AddHost(CLI::App& app, Session& session);
 void AddRules(CLI::App& app, Session& session);

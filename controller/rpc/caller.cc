@@ -15,6 +15,12 @@ std::string Authorization(const grpc::CallbackServerContext& context) {
                                                : std::string(it->second.data(), it->second.size());
 }
 
+std::string UserAgent(const grpc::CallbackServerContext& context) {
+  const auto it = context.client_metadata().find("user-agent");
+  return it == context.client_metadata().end() ? ""
+                                               : std::string(it->second.data(), it->second.size());
+}
+
 std::string AddressOf(const std::string& peer) {
   const size_t begin = peer.find(':');
   const size_t end = peer.rfind(':');
@@ -27,7 +33,7 @@ std::string AddressOf(const std::string& peer) {
 absl::StatusOr<store::Principal> Authenticate(access::Authenticator& authenticator,
                                               const std::string& authorization,
                                               const std::string& address) {
-  auto principal = authenticator.Authenticate(authorization);
+  auto principal = authenticator.Authenticate(authorization, address);
   if (principal.ok()) principal->peer = address;
   return principal;
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/rpc/streaming.h"
 #include "controller/rpc/unary.h"
+#include "plimsoll/v1/activity_service.grpc.pb.h"
 #include "plimsoll/v1/baseline_service.grpc.pb.h"
 #include "plimsoll/v1/enrollment_service.grpc.pb.h"
 #include "plimsoll/v1/event_service.grpc.pb.h"
@@ -15,7 +16,10 @@
 #include "plimsoll/v1/notification_service.grpc.pb.h"
 #include "plimsoll/v1/scan_service.grpc.pb.h"
 #include "plimsoll/v1/schedule_service.grpc.pb.h"
+#include "plimsoll/v1/session_service.grpc.pb.h"
 #include "plimsoll/v1/summary_service.grpc.pb.h"
+#include "plimsoll/v1/token_service.grpc.pb.h"
+#include "plimsoll/v1/user_service.grpc.pb.h"
 
 namespace plimsoll::rpc {
 namespace {
@@ -121,6 +125,39 @@ struct EnrollmentRpc final : Skin<v1::EnrollmentService> {
   PLIMSOLL_UNARY(RevokeHost, RevokeHostResponse)
 };
 
+struct UserRpc final : Skin<v1::UserService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(CreateUser, CreateUserResponse)
+  PLIMSOLL_UNARY(GetUser, User)
+  PLIMSOLL_UNARY(ListUsers, ListUsersResponse)
+  PLIMSOLL_UNARY(UpdateUser, User)
+  PLIMSOLL_UNARY(ResetPassword, ResetPasswordResponse)
+  PLIMSOLL_UNARY(DeleteUser, DeleteUserResponse)
+};
+
+struct SessionRpc final : Skin<v1::SessionService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(SignIn, SignInResponse)
+  PLIMSOLL_UNARY(SignOut, SignOutResponse)
+  PLIMSOLL_UNARY(SignOutEverywhere, SignOutEverywhereResponse)
+  PLIMSOLL_UNARY(GetSelf, Self)
+  PLIMSOLL_UNARY(ChangePassword, ChangePasswordResponse)
+  PLIMSOLL_UNARY(ListSessions, ListSessionsResponse)
+};
+
+struct TokenRpc final : Skin<v1::TokenService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(CreateApiToken, CreateApiTokenResponse)
+  PLIMSOLL_UNARY(ListApiTokens, ListApiTokensResponse)
+  PLIMSOLL_UNARY(RevokeApiToken, ApiToken)
+};
+
+struct ActivityRpc final : Skin<v1::ActivityService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(ListActivity, ListActivityResponse)
+  PLIMSOLL_UNARY(GetActivityHead, ActivityHead)
+};
+
 struct NotificationRpc final : Skin<v1::NotificationService> {
   using Skin::Skin;
   PLIMSOLL_UNARY(CreateNotificationChannel, NotificationChannel)
@@ -156,6 +193,10 @@ struct ApiServices::Services {
   EnrollmentRpc enrollment{parts, streams};
   NotificationRpc notifications{parts, streams};
   EventRpc events{parts, streams};
+  UserRpc users{parts, streams};
+  SessionRpc sessions{parts, streams};
+  TokenRpc tokens{parts, streams};
+  ActivityRpc activity{parts, streams};
 };
 
 ApiServices::ApiServices(const ApiParts& parts) : services_(std::make_unique<Services>(parts)) {}
@@ -165,7 +206,8 @@ void ApiServices::Register(grpc::ServerBuilder& builder) {
   for (grpc::Service* service : std::initializer_list<grpc::Service*>{
            &services_->hosts, &services_->baselines, &services_->findings, &services_->summaries,
            &services_->scans, &services_->schedules, &services_->enrollment,
-           &services_->notifications, &services_->events}) {
+           &services_->notifications, &services_->events, &services_->users, &services_->sessions,
+           &services_->tokens, &services_->activity}) {
     builder.RegisterService(service);
   }
 }

@@ -19,7 +19,10 @@ grpc::ServerUnaryReactor* Unary(const ApiParts& parts, grpc::CallbackServerConte
   auto* reactor = context->DefaultReactor();
   parts.workers.Add([&parts, &method, context, request, response, reactor] {
     const std::string address = AddressOf(context->peer());
-    const auto who = Authenticate(parts.authenticator, Authorization(*context), address);
+    const auto who =
+        method.spec.open
+            ? absl::StatusOr<store::Principal>(api::Nobody(address, UserAgent(*context)))
+            : Authenticate(parts.authenticator, Authorization(*context), address);
     absl::Status status = who.status();
     if (who.ok()) {
       auto answer = parts.methods.Call(*who, method, *request);

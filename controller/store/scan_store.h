@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,8 @@ struct ScanHostQuery {
   // Name and id of the last host of the previous page; both empty: from the first.
   std::string after_hostname;
   std::string after_id;
+  // Only hosts with one of these ids; absent: any.
+  std::optional<std::vector<std::string>> only = {};
   int limit = 100;
 };
 
@@ -120,6 +123,10 @@ class ScanStore {
   absl::StatusOr<ScanPage> List(const ScanQuery& query);
   // By name, then id. NOT_FOUND: no such scan.
   absl::StatusOr<std::vector<v1::ScanHost>> ListHosts(const ScanHostQuery& query);
+  // `scans` as somebody sees them who sees these hosts only: progress, counts, failing and hosts
+  // are of those; a scan of none of them is left out. Two statements, however many scans.
+  absl::StatusOr<std::vector<v1::Scan>> PartsOf(std::vector<v1::Scan> scans,
+                                                const std::vector<std::string>& host_ids);
   // `host` is an id or the name the host had. NOT_FOUND says what there is not: the scan, the host,
   // an answer, or a baseline it was judged by. FAILED_PRECONDITION: a name that is not unique.
   absl::StatusOr<ScanAnswer> GetAnswer(const std::string& scan_id, const std::string& host,

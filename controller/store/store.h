@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "controller/store/activity_store.h"
 #include "controller/store/controller_store.h"
 #include "controller/store/enrollment_store.h"
 #include "controller/store/fleet_store.h"
@@ -16,6 +17,7 @@
 #include "controller/store/scan_store.h"
 #include "controller/store/schedule_store.h"
 #include "controller/store/token_store.h"
+#include "controller/store/user_store.h"
 
 namespace plimsoll::store {
 
@@ -62,6 +64,8 @@ class Store {
   ScheduleStore& schedules();
   TokenStore& tokens();
   NotificationStore& notifications();
+  UserStore& users();
+  ActivityStore& activity();
 
  private:
   explicit Store(std::unique_ptr<ConnectionPool> pool);
@@ -75,6 +79,8 @@ class Store {
   ScheduleStore schedules_;
   TokenStore tokens_;
   NotificationStore notifications_;
+  UserStore users_;
+  ActivityStore activity_;
 };
 
 }  // namespace plimsoll::store

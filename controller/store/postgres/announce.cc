@@ -39,4 +39,8 @@ void AnnounceScans(Transaction& tx, const std::vector<std::string>& scan_ids) {
   if (!scan_ids.empty()) tx.Exec(kNotify, kScanChannel, TextArray(scan_ids));
 }
 
+void AnnounceAccess(Transaction& tx, const std::vector<std::string>& ids) {
+  if (!ids.empty()) tx.Exec(kNotify, kAccessChannel, TextArray(PayloadsOf(ids)));
+}
+
 }  // namespace plimsoll::store

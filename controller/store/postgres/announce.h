@@ -10,13 +10,15 @@
 namespace plimsoll::store {
 
 // Channels of LISTEN and NOTIFY. A payload of the first is ids of hosts, of the second one id of a
-// scan.
+// scan, of the third ids of tokens and sessions.
 inline constexpr char kHostChannel[] = "plimsoll_host";
 inline constexpr char kScanChannel[] = "plimsoll_scan";
+inline constexpr char kAccessChannel[] = "plimsoll_access";
 
 // What listeners get when `tx` commits, and only then. Nothing is sent for no ids.
 void AnnounceHosts(Transaction& tx, const std::vector<std::string>& host_ids);
 void AnnounceScans(Transaction& tx, const std::vector<std::string>& scan_ids);
+void AnnounceAccess(Transaction& tx, const std::vector<std::string>& ids);
 
 // Ids in payloads that PostgreSQL takes (less than 8000 bytes each), and back.
 std::vector<std::string> PayloadsOf(const std::vector<std::string>& ids);

@@ -72,6 +72,7 @@ void ChangeFeed::Listen() {
   pqxx::connection connection(conninfo->text);
   Receiver hosts(connection, kHostChannel);
   Receiver scans(connection, kScanChannel);
+  Receiver access(connection, kAccessChannel);
   spdlog::info("listening for changes of other controllers");
   if (callbacks_.connected) callbacks_.connected();
   do {
@@ -81,6 +82,8 @@ void ChangeFeed::Listen() {
     for (std::string& scan_id : scans.Take()) {
       if (callbacks_.scan) callbacks_.scan(std::move(scan_id));
     }
+    std::vector<std::string> access_ids = access.Take();
+    if (!access_ids.empty() && callbacks_.access) callbacks_.access(std::move(access_ids));
   } while (Await(connection, stop_fd_));
 }
 

@@ -1,8 +1,10 @@
 #include "controller/store/postgres/scan_rows.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "controller/store/postgres/announce.h"
@@ -40,12 +42,22 @@ constexpr Statement kCounts = {
     "SELECT baseline_id, sum(pass_count), sum(fail_count), sum(unknown_count),"
     " sum(not_applicable_count), sum(manual_count), sum(fail_critical), sum(fail_high),"
     " sum(fail_medium), sum(fail_low) FROM scan_answer WHERE scan_id = $1 GROUP BY baseline_id"};
+constexpr Statement kPartProgress = {
+    "scans_part_progress",
+    "SELECT scan_id, state, count(*) FROM scan_host WHERE scan_id = ANY($1::text[])"
+    " AND host_id = ANY($2::text[]) GROUP BY scan_id, state"};
+constexpr Statement kPartCounts = {
+    "scans_part_counts",
+    "SELECT scan_id, baseline_id, sum(pass_count), sum(fail_count), sum(unknown_count),"
+    " sum(not_applicable_count), sum(manual_count), sum(fail_critical), sum(fail_high),"
+    " sum(fail_medium), sum(fail_low) FROM scan_answer WHERE scan_id = ANY($1::text[])"
+    " AND host_id = ANY($2::text[]) GROUP BY scan_id, baseline_id"};
 constexpr Statement kHosts = {
     "scans_hosts",
     "SELECT host_id, hostname, state, message, joined_scan_id, micros(observed), facts_digest"
     " FROM scan_host WHERE scan_id = $1 AND (hostname, host_id) > ($2, $3)"
     " AND (cardinality($4::integer[]) = 0 OR state = ANY($4::integer[]))"
-    " ORDER BY hostname, host_id LIMIT $5"};
+    " AND (NOT $5 OR host_id = ANY($6::text[])) ORDER BY hostname, host_id LIMIT $7"};
 constexpr Statement kHostCounts = {
     "scans_host_counts",
     "SELECT host_id, baseline_id, pass_count, fail_count, unknown_count, not_applicable_count,"
@@ -60,39 +72,44 @@ void SetCounts(const pqxx::row& row, int column, v1::StatusCounts& counts) {
   counts.set_manual(row[column + 4].as<int32_t>());
 }
 
+// Adds `count` hosts in a state.
+void AddProgress(int state, int count, v1::ScanProgress& progress) {
+  progress.set_targeted(progress.targeted() + count);
+  switch (state) {
+    case v1::ScanHost::OFFLINE:
+      progress.set_offline(count);
+      break;
+    case v1::ScanHost::REQUESTED:
+      progress.set_requested(count);
+      break;
+    case v1::ScanHost::EVALUATED:
+      progress.set_evaluated(count);
+      break;
+    case v1::ScanHost::FAILED:
+      progress.set_failed(count);
+      break;
+    case v1::ScanHost::MISSED:
+      progress.set_missed(count);
+      break;
+  }
+}
+
+// Sets counts and failing of a baseline from nine sums that begin at `column`.
+void SetSums(const pqxx::row& row, int column, const std::string& baseline, v1::Scan& scan) {
+  SetCounts(row, column, (*scan.mutable_counts())[baseline]);
+  v1::SeverityCounts& failing = (*scan.mutable_failing())[baseline];
+  failing.set_critical(row[column + 5].as<int64_t>());
+  failing.set_high(row[column + 6].as<int64_t>());
+  failing.set_medium(row[column + 7].as<int64_t>());
+  failing.set_low(row[column + 8].as<int64_t>());
+}
+
 // Progress, counts and failing, from the rows of hosts and answers.
 void CountScan(Transaction& tx, v1::Scan& scan) {
-  v1::ScanProgress& progress = *scan.mutable_progress();
   for (const pqxx::row& row : tx.Exec(kProgress, scan.id())) {
-    const int count = row[1].as<int>();
-    progress.set_targeted(progress.targeted() + count);
-    switch (row[0].as<int>()) {
-      case v1::ScanHost::OFFLINE:
-        progress.set_offline(count);
-        break;
-      case v1::ScanHost::REQUESTED:
-        progress.set_requested(count);
-        break;
-      case v1::ScanHost::EVALUATED:
-        progress.set_evaluated(count);
-        break;
-      case v1::ScanHost::FAILED:
-        progress.set_failed(count);
-        break;
-      case v1::ScanHost::MISSED:
-        progress.set_missed(count);
-        break;
-    }
+    AddProgress(row[0].as<int>(), row[1].as<int>(), *scan.mutable_progress());
   }
-  for (const pqxx::row& row : tx.Exec(kCounts, scan.id())) {
-    const std::string baseline = TextOf(row[0]);
-    SetCounts(row, 1, (*scan.mutable_counts())[baseline]);
-    v1::SeverityCounts& failing = (*scan.mutable_failing())[baseline];
-    failing.set_critical(row[6].as<int64_t>());
-    failing.set_high(row[7].as<int64_t>());
-    failing.set_medium(row[8].as<int64_t>());
-    failing.set_low(row[9].as<int64_t>());
-  }
+  for (const pqxx::row& row : tx.Exec(kCounts, scan.id())) SetSums(row, 1, TextOf(row[0]), scan);
 }
 
 }  // namespace
@@ -139,13 +156,46 @@ std::vector<v1::Scan> ScansOf(Transaction& tx, const pqxx::result& rows) {
   return scans;
 }
 
+std::vector<v1::Scan> PartsOfScans(Transaction& tx, std::vector<v1::Scan> scans,
+                                   const std::vector<std::string>& host_ids) {
+  const absl::flat_hash_set<std::string> visible(host_ids.begin(), host_ids.end());
+  std::map<std::string, v1::Scan*> by_id;
+  std::vector<std::string> ids;
+  for (v1::Scan& scan : scans) {
+    by_id[scan.id()] = &scan;
+    ids.push_back(scan.id());
+    scan.clear_progress();
+    scan.clear_counts();
+    scan.clear_failing();
+    auto& hosts = *scan.mutable_hosts();
+    hosts.erase(std::remove_if(hosts.begin(), hosts.end(),
+                               [&visible](const v1::ScanHost& host) {
+                                 return !visible.contains(host.host_id());
+                               }),
+                hosts.end());
+  }
+  const std::string scan_array = TextArray(ids);
+  const std::string host_array = TextArray(host_ids);
+  for (const pqxx::row& row : tx.ExecPlanned(kPartProgress, scan_array, host_array)) {
+    AddProgress(row[1].as<int>(), row[2].as<int>(), *by_id.at(TextOf(row[0]))->mutable_progress());
+  }
+  for (const pqxx::row& row : tx.ExecPlanned(kPartCounts, scan_array, host_array)) {
+    SetSums(row, 2, TextOf(row[1]), *by_id.at(TextOf(row[0])));
+  }
+  scans.erase(std::remove_if(scans.begin(), scans.end(),
+                             [](const v1::Scan& scan) { return scan.progress().targeted() == 0; }),
+              scans.end());
+  return scans;
+}
+
 std::vector<v1::ScanHost> LoadScanHosts(Transaction& tx, const ScanHostQuery& query) {
   std::vector<v1::ScanHost> hosts;
   std::vector<std::string> answered;
   const std::vector<int64_t> states(query.states.begin(), query.states.end());
   for (const pqxx::row& row :
        tx.ExecPlanned(kHosts, Text(query.scan_id), Text(query.after_hostname), Text(query.after_id),
-                      IntArray(states), query.limit)) {
+                      IntArray(states), query.only.has_value(),
+                      TextArray(query.only.value_or(std::vector<std::string>())), query.limit)) {
     v1::ScanHost& host = hosts.emplace_back();
     host.set_host_id(TextOf(row[0]));
     host.set_hostname(TextOf(row[1]));

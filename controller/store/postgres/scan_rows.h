@@ -33,6 +33,10 @@ std::vector<v1::Scan> ScansOf(Transaction& tx, const pqxx::result& rows);
 // Hosts as ScanStore::ListHosts gives them.
 std::vector<v1::ScanHost> LoadScanHosts(Transaction& tx, const ScanHostQuery& query);
 
+// As ScanStore::PartsOf.
+std::vector<v1::Scan> PartsOfScans(Transaction& tx, std::vector<v1::Scan> scans,
+                                   const std::vector<std::string>& host_ids);
+
 // Keeps what came of scans that have just ended, and announces them. Nobody owes them an answer.
 void RecordOutcomes(Transaction& tx, const std::vector<std::string>& ids);
 

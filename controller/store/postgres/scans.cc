@@ -129,6 +129,14 @@ absl::StatusOr<std::vector<v1::ScanHost>> ScanStore::ListHosts(const ScanHostQue
                         });
 }
 
+absl::StatusOr<std::vector<v1::Scan>> ScanStore::PartsOf(std::vector<v1::Scan> scans,
+                                                         const std::vector<std::string>& host_ids) {
+  return pool_.Transact("count hosts of scans",
+                        [&](Transaction& tx) -> absl::StatusOr<std::vector<v1::Scan>> {
+                          return PartsOfScans(tx, scans, host_ids);
+                        });
+}
+
 absl::StatusOr<ScanAnswer> ScanStore::GetAnswer(const std::string& scan_id, const std::string& host,
                                                 const std::string& baseline_id) {
   return pool_.Transact("get an answer", [&](Transaction& tx) -> absl::StatusOr<ScanAnswer> {

@@ -20,7 +20,9 @@ Store::Store(std::unique_ptr<ConnectionPool> pool)
       scans_(*pool_),
       schedules_(*pool_),
       tokens_(*pool_),
-      notifications_(*pool_) {}
+      notifications_(*pool_),
+      users_(*pool_),
+      activity_(*pool_) {}
 
 Store::~Store() = default;
 
@@ -50,5 +52,7 @@ ScanStore& Store::scans() { return scans_; }
 ScheduleStore& Store::schedules() { return schedules_; }
 TokenStore& Store::tokens() { return tokens_; }
 NotificationStore& Store::notifications() { return notifications_; }
+UserStore& Store::users() { return users_; }
+ActivityStore& Store::activity() { return activity_; }
 
 }  // namespace plimsoll::store

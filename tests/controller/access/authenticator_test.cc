@@ -25,7 +25,7 @@ class AuthenticatorTest : public ::testing::Test {
 
   support::FakeClock clock_{absl::FromUnixSeconds(1800000000)};
   std::unique_ptr<store::Store> store_ = plimsoll::testing::FreshStore();
-  Authenticator authenticator_{store_->tokens(), clock_};
+  Authenticator authenticator_{store_->tokens(), store_->users(), clock_};
 };
 
 TEST_F(AuthenticatorTest, ATokenNamesItsOwnerAndRole) {

@@ -31,6 +31,20 @@ TEST(PermissionsTest, RolesAreTheSetsTheyAreDocumentedAs) {
             "administer ");
 }
 
+TEST(PermissionsTest, RolesContainOthersOrDoNot) {
+  // Rows: role; columns: whether it is within viewer, auditor, operator, admin.
+  const Role roles[] = {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin};
+  const bool within[4][4] = {{true, true, true, true},
+                             {false, true, false, true},
+                             {false, false, true, true},
+                             {false, false, false, true}};
+  for (int role = 0; role < 4; ++role) {
+    for (int of = 0; of < 4; ++of) {
+      EXPECT_EQ(Within(roles[role], roles[of]), within[role][of]) << role << of;
+    }
+  }
+}
+
 TEST(PermissionsTest, ARefusalSaysWhoMay) {
   store::Principal caller;
   caller.name = "ci";

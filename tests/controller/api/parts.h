@@ -10,10 +10,12 @@
 
 #include "absl/strings/escaping.h"
 #include "controller/access/authenticator.h"
+#include "controller/api/activity.h"
 #include "controller/api/api.h"
 #include "controller/api/events.h"
 #include "controller/api/methods.h"
 #include "controller/api/schedules.h"
+#include "controller/api/identity.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/evaluate/failing_containers.h"
@@ -75,6 +77,10 @@ struct Parts {
     AddEnrollmentMethods(methods, *enrollment);
     AddNotificationMethods(methods, notifications);
     AddEventMethods(methods, events);
+    AddUserMethods(methods, users);
+    AddSessionMethods(methods, sign_ins);
+    AddTokenMethods(methods, tokens);
+    AddActivityMethods(methods, activities);
   }
   static access::SecretBox NewBox() {
     std::string file = (std::filesystem::temp_directory_path() / "api-key-XXXXXX").string();
@@ -146,7 +152,7 @@ struct Parts {
   std::string dir;
   std::unique_ptr<access::CertificateAuthority> authority;
   access::Revocations revocations;
-  access::Authenticator authenticator{store->tokens(), clock};
+  access::Authenticator authenticator{store->tokens(), store->users(), clock};
   scans::ScanBoard board{store->scans(), clock};
   fleet::ChangeLog changes{"epoch"};
   fleet::FleetIndex index{
@@ -167,7 +173,16 @@ struct Parts {
   notify::Notifier notifier{store->notifications(), sender, NewBox(), clock, absl::Minutes(15)};
   Notifications notifications{*store, notifier, clock};
   Events events{index, changes, clock};
-  MethodTable methods{clock};
+  access::PasswordHasher hasher{access::PasswordCost::kLeast};
+  access::SignInThrottle throttle;
+  const IdentityParts identity{*store, authenticator, hasher, throttle, clock};
+  Users users{identity};
+  SignIns sign_ins{identity};
+  ApiTokens tokens{identity};
+  access::ActivityLog log{store->activity(), clock};
+  Activities activities{store->activity()};
+  ActivityRecorder recorder{*store, log};
+  MethodTable methods{clock, &recorder};
 };
 
 inline Principal Viewer() { return {"1", "vera", store::Role::kViewer}; }

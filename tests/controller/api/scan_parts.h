@@ -7,24 +7,21 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "controller/api/api.h"
 #include "controller/api/schedules.h"
+#include "controller/fleet/selector.h"
 #include "tests/controller/store/postgres/evaluations.h"
 #include "tests/support/postgres_fixture.h"
 
 namespace plimsoll::api {
 
-// Selects hosts as the fleet index does, from the store itself; of expressions it knows "key=value"
-// alone.
+// Selects hosts as the fleet index does, from the store itself.
 inline scans::HostResolver StoreResolver(store::Store& store) {
   return [&store](const v1::HostSelector& selector) -> absl::StatusOr<std::vector<std::string>> {
-    const std::vector<std::string> wanted = absl::StrSplit(selector.expression(), '=');
-    if (!selector.expression().empty() && wanted.size() != 2) {
-      return absl::InvalidArgumentError("column 1: expected a key");
-    }
+    const auto wanted = fleet::SelectorOf({selector.labels().begin(), selector.labels().end()},
+                                          selector.expression());
+    if (!wanted.ok()) return wanted.status();
     std::vector<std::string> ids;
     std::vector<std::string> missing(selector.hosts().begin(), selector.hosts().end());
     const auto moment = store.fleet().Load([&](const store::HostState& state) {
@@ -35,13 +32,8 @@ inline scans::HostResolver StoreResolver(store::Store& store) {
         named = true;
         missing.erase(std::remove(missing.begin(), missing.end(), name), missing.end());
       }
-      const auto carries = [&host](const std::string& key, const std::string& value) {
-        const auto label = host.labels().find(key);
-        return label != host.labels().end() && label->second == value;
-      };
-      bool fits = named && host.connection() != v1::Host::REVOKED;
-      for (const auto& [key, value] : selector.labels()) fits = fits && carries(key, value);
-      if (wanted.size() == 2) fits = fits && carries(wanted[0], wanted[1]);
+      const bool fits = named && host.connection() != v1::Host::REVOKED &&
+                        fleet::Matches(*wanted, {host.labels().begin(), host.labels().end()});
       if (fits) ids.push_back(host.id());
     });
     if (!moment.ok()) return moment.status();

@@ -79,7 +79,7 @@ TEST_F(SchedulesTest, SaysWhichFieldIsWrong) {
          s.mutable_selector()->Clear();
          s.mutable_selector()->set_expression("==");
        },
-       "selector: column 1"},
+       "column 1"},
       {[](v1::Schedule& s) { s.mutable_jitter()->set_seconds(3601); }, "jitter: expected"},
       {[](v1::Schedule& s) { s.mutable_jitter()->set_seconds(-1); }, "jitter: expected"},
       {[](v1::Schedule& s) { s.mutable_timeout()->set_seconds(0); }, "timeout: expected"},

@@ -12,11 +12,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "plimsoll/v1/activity_service.grpc.pb.h"
 #include "plimsoll/v1/baseline_service.grpc.pb.h"
 #include "plimsoll/v1/enrollment_service.grpc.pb.h"
 #include "plimsoll/v1/finding_service.grpc.pb.h"
 #include "plimsoll/v1/host_service.grpc.pb.h"
 #include "plimsoll/v1/scan_service.grpc.pb.h"
+#include "plimsoll/v1/session_service.grpc.pb.h"
 #include "plimsoll/v1/summary_service.grpc.pb.h"
 
 namespace plimsoll::cli {
@@ -82,6 +84,13 @@ struct Answers {
   // CreateScan gives the first, WatchScan all.
   std::vector<v1::Scan> scans;
   v1::CreateEnrollmentTokenResponse token;
+  v1::Self self;
+  // SignIn knows the name "ann" and this password.
+  std::string password = "correct horse battery";
+  v1::SignInResponse sign_in;
+  v1::ActivityHead head;
+  // One page each, in this order.
+  std::vector<v1::ListActivityResponse> activity_pages;
   // The last of its kind that was asked.
   v1::ListFindingsRequest asked_findings;
   v1::CreateScanRequest asked_scan;
@@ -94,6 +103,9 @@ struct Answers {
   v1::ListFailingConfigurationsRequest asked_configurations;
   v1::GetTrendRequest asked_trend;
   v1::ListTransitionsRequest asked_transitions;
+  v1::ChangePasswordRequest asked_password;
+  v1::ListActivityRequest asked_activity;
+  int sign_outs = 0;
 };
 
 // Serves on a free port of this machine until it goes. Members of Answers are the test's to change
@@ -103,7 +115,9 @@ class FakeController : private v1::HostService::Service,
                        private v1::FindingService::Service,
                        private v1::SummaryService::Service,
                        private v1::ScanService::Service,
-                       private v1::EnrollmentService::Service {
+                       private v1::EnrollmentService::Service,
+                       private v1::SessionService::Service,
+                       private v1::ActivityService::Service {
  public:
   FakeController() {
     grpc::SslServerCredentialsOptions tls;
@@ -117,6 +131,8 @@ class FakeController : private v1::HostService::Service,
     builder.RegisterService(static_cast<v1::SummaryService::Service*>(this));
     builder.RegisterService(static_cast<v1::ScanService::Service*>(this));
     builder.RegisterService(static_cast<v1::EnrollmentService::Service*>(this));
+    builder.RegisterService(static_cast<v1::SessionService::Service*>(this));
+    builder.RegisterService(static_cast<v1::ActivityService::Service*>(this));
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) std::abort();
     address_ = absl::StrCat("127.0.0.1:", port);
@@ -222,6 +238,40 @@ class FakeController : private v1::HostService::Service,
                                      const v1::CreateEnrollmentTokenRequest*,
                                      v1::CreateEnrollmentTokenResponse* response) override {
     return Answer(context, answers.token, response);
+  }
+
+  grpc::Status SignIn(grpc::ServerContext*, const v1::SignInRequest* request,
+                      v1::SignInResponse* response) override {
+    if (request->name() != "ann" || request->password() != answers.password) {
+      return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "the name or the password is wrong");
+    }
+    *response = answers.sign_in;
+    return grpc::Status::OK;
+  }
+  grpc::Status SignOut(grpc::ServerContext* context, const v1::SignOutRequest*,
+                       v1::SignOutResponse* response) override {
+    ++answers.sign_outs;
+    return Answer(context, v1::SignOutResponse(), response);
+  }
+  grpc::Status GetSelf(grpc::ServerContext* context, const v1::GetSelfRequest*,
+                       v1::Self* response) override {
+    return Answer(context, answers.self, response);
+  }
+  grpc::Status ChangePassword(grpc::ServerContext* context,
+                              const v1::ChangePasswordRequest* request,
+                              v1::ChangePasswordResponse* response) override {
+    answers.asked_password = *request;
+    return Answer(context, v1::ChangePasswordResponse(), response);
+  }
+  grpc::Status GetActivityHead(grpc::ServerContext* context, const v1::GetActivityHeadRequest*,
+                               v1::ActivityHead* response) override {
+    return Answer(context, answers.head, response);
+  }
+  grpc::Status ListActivity(grpc::ServerContext* context, const v1::ListActivityRequest* request,
+                            v1::ListActivityResponse* response) override {
+    answers.asked_activity = *request;
+    const size_t page = request->page_token().empty() ? 0 : std::stoul(request->page_token());
+    return Answer(context, answers.activity_pages.at(page), response);
   }
 
   const SelfSigned identity_;

@@ -24,6 +24,10 @@ class Heard {
       absl::MutexLock lock(&mutex_);
       scans_.insert(id);
     };
+    callbacks.access = [this](std::vector<std::string> ids) {
+      absl::MutexLock lock(&mutex_);
+      access_.insert(ids.begin(), ids.end());
+    };
     callbacks.connected = [this] {
       absl::MutexLock lock(&mutex_);
       ++connected_;
@@ -39,6 +43,9 @@ class Heard {
   }
   bool AwaitScan(const std::string& id) {
     return Await([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return scans_.contains(id); });
+  }
+  bool AwaitAccess(const std::string& id) {
+    return Await([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return access_.contains(id); });
   }
   bool HasHost(const std::string& id) {
     absl::MutexLock lock(&mutex_);
@@ -59,6 +66,7 @@ class Heard {
   absl::Mutex mutex_;
   std::set<std::string> hosts_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> scans_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> access_ ABSL_GUARDED_BY(mutex_);
   int connected_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
@@ -71,6 +79,43 @@ class ChangeFeedTest : public StoreTestBase {
   }
   Heard heard_;
 };
+
+TEST_F(ChangeFeedTest, TellsWhichTokensAndSessionsEnd) {
+  v1::User user;
+  user.set_id("u-1");
+  user.set_name("ann");
+  user.set_role(v1::ROLE_VIEWER);
+  ASSERT_TRUE(store_->users().Create(user, "hash").ok());
+  NewSession session;
+  session.user_id = "u-1";
+  session.created = At(0);
+  session.expires = At(1000);
+  for (const char* id : {"ses-1", "ses-2"}) {
+    session.id = id;
+    session.secret_hash = absl::StrCat("hash of ", id);
+    ASSERT_TRUE(store_->users().BeginSession(session).ok());
+  }
+  for (const char* id : {"t-1", "t-2"}) {
+    Principal token;
+    token.token_id = id;
+    token.name = id;
+    ASSERT_TRUE(
+        store_->tokens()
+            .Create(token, absl::StrCat("hash of ", id), At(0), std::nullopt, {.creator_id = "u-1"})
+            .ok());
+  }
+  ChangeFeed feed(url_, heard_.Callbacks());
+  ASSERT_TRUE(heard_.AwaitConnected(1));
+  ASSERT_TRUE(store_->tokens().Revoke("t-1").ok());
+  EXPECT_TRUE(heard_.AwaitAccess("t-1"));
+  ASSERT_TRUE(store_->users().EndSession("ses-1").ok());
+  EXPECT_TRUE(heard_.AwaitAccess("ses-1"));
+  // Whoever goes takes sessions and tokens along.
+  ASSERT_TRUE(store_->users().Delete("u-1").ok());
+  EXPECT_TRUE(heard_.AwaitAccess("ses-2"));
+  EXPECT_TRUE(heard_.AwaitAccess("t-2"));
+  EXPECT_TRUE(absl::IsUnauthenticated(store_->tokens().Find("hash of t-2", At(1)).status()));
+}
 
 TEST_F(ChangeFeedTest, TellsWhatHappensToHostsAndScans) {
   ChangeFeed feed(url_, heard_.Callbacks());

@@ -1,0 +1,166 @@
+#include <memory>
+#include <ostream>
+
+#include "absl/strings/str_cat.h"
+#include "controller/cli/client.h"
+#include "controller/cli/command.h"
+#include "controller/cli/format.h"
+#include "controller/cli/host_filter.h"
+#include "controller/cli/identity_view.h"
+#include "plimsoll/v1/token_service.grpc.pb.h"
+
+namespace plimsoll::cli {
+namespace {
+
+struct ApiTokenOptions {
+  v1::CreateApiTokenRequest create;
+  std::string out_file;
+  std::string revoke;
+  bool all = false;
+  int limit = 100;
+};
+
+std::unique_ptr<v1::TokenService::Stub> Stub(Client& client) {
+  return v1::TokenService::NewStub(client.channel());
+}
+
+absl::Status Create(Client& client, const ApiTokenOptions& options, Session& session) {
+  auto answer = client.Call(&v1::TokenService::Stub::CreateApiToken, Stub(client), options.create);
+  if (!answer.ok()) return answer.status();
+  if (!options.out_file.empty() || !session.json()) {
+    if (auto status = HandOver(answer->secret(), options.out_file, session); !status.ok()) {
+      return status;
+    }
+    answer->clear_secret();
+  }
+  if (session.json()) {
+    session.PrintJson(*answer);
+    return absl::OkStatus();
+  }
+  const v1::ApiToken& token = answer->token();
+  *session.err << "API token " << Printable(token.name(), 128) << " (" << Printable(token.id(), 64)
+               << "): " << RoleName(token.role()) << ", expires "
+               << (token.has_expire_time() ? FormatInstant(token.expire_time()) : "never")
+               << ". It is shown only once.\n";
+  return absl::OkStatus();
+}
+
+absl::Status List(Client& client, const ApiTokenOptions& options, Session& session) {
+  v1::ListApiTokensResponse all;
+  const auto more = ReadPages(
+      options.limit,
+      [&](int size, const std::string& token) {
+        v1::ListApiTokensRequest request;
+        request.set_page_size(size);
+        request.set_page_token(token);
+        request.set_include_dead(options.all);
+        return client.Call(&v1::TokenService::Stub::ListApiTokens, Stub(client), request);
+      },
+      [&all](v1::ListApiTokensResponse& page) { all.MergeFrom(page); },
+      [&all] { return all.tokens_size(); });
+  if (!more.ok()) return more.status();
+  if (session.json()) {
+    session.PrintJson(all);
+    return absl::OkStatus();
+  }
+  if (all.tokens().empty()) {
+    *session.out << "No API tokens; `plimsoll api-token create --help` has examples.\n";
+    return absl::OkStatus();
+  }
+  Table table(
+      {"ID", "NAME", "ROLE", "SEES", "CREATED", "BY", "EXPIRES", "LAST USED", "FROM", "STATE"});
+  for (const v1::ApiToken& token : all.tokens()) {
+    table.Row({token.id(), Printable(token.name(), 128), RoleName(token.role()),
+               token.scope().empty() ? "all hosts" : Printable(token.scope(), 200),
+               FormatInstant(token.create_time()), Printable(token.created_by(), 64),
+               token.has_expire_time() ? FormatInstant(token.expire_time()) : "never",
+               FormatInstant(token.last_used_time()), Printable(token.last_peer(), 64),
+               token.revoked() ? "revoked" : ""});
+  }
+  table.Print(session.terminal, *session.out);
+  if (*more) *session.err << "There are more; --limit 0 lists all.\n";
+  return absl::OkStatus();
+}
+
+absl::Status Revoke(Client& client, const ApiTokenOptions& options, Session& session) {
+  v1::RevokeApiTokenRequest request;
+  request.set_token(options.revoke);
+  auto token = client.Call(&v1::TokenService::Stub::RevokeApiToken, Stub(client), request);
+  if (!token.ok()) return token.status();
+  if (session.json()) {
+    session.PrintJson(*token);
+  } else {
+    *session.out << "Revoked " << Printable(token->name(), 128) << "\n";
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddApiToken(CLI::App& app, Session& session) {
+  auto options = std::make_shared<ApiTokenOptions>();
+  CLI::App* token =
+      app.add_subcommand("api-token", "API tokens, for programs: create, list, revoke");
+  token->require_subcommand(1);
+  const auto add = [&](const std::string& name, const std::string& help, auto action) {
+    CLI::App* command = token->add_subcommand(name, help);
+    AddOutputOption(*command, session);
+    command->final_callback([options, &session, action] {
+      WithClient(session, [&](Client& client) { return action(client, *options, session); });
+    });
+    return command;
+  };
+  CLI::App* create = add("create", "Make a token; prints its secret once", Create);
+  create
+      ->add_option_function<std::string>(
+          "name", [options](const std::string& name) { options->create.set_name(name); },
+          "For the list: letters, digits, ., _ and -")
+      ->required()
+      ->type_name("NAME");
+  AddRoleOption(*create, "viewer, auditor, operator or admin, at most your own [your own]",
+                [options](v1::Role role) { options->create.set_role(role); });
+  create
+      ->add_option_function<std::string>(
+          "--scope", [options](const std::string& text) { options->create.set_scope(text); },
+          "Sees only hosts whose labels fit, of those you see, e.g. 'team=shop' [as you]")
+      ->type_name("SELECTOR");
+  create
+      ->add_option_function<std::string>(
+          "--lifetime",
+          [options](const std::string& text) {
+            absl::Duration lifetime;
+            if (!absl::ParseDuration(text, &lifetime) || lifetime <= absl::ZeroDuration()) {
+              throw CLI::ValidationError("--lifetime", "expected a duration, e.g. 30m or 720h");
+            }
+            options->create.mutable_lifetime()->set_seconds(absl::ToInt64Seconds(lifetime));
+          },
+          "How long it may be used; at most 5 years [for ever]")
+      ->type_name("DURATION");
+  create
+      ->add_option_function<std::string>(
+          "--description",
+          [options](const std::string& text) { options->create.set_description(text); },
+          "For the list")
+      ->type_name("TEXT");
+  create
+      ->add_option("--out", options->out_file,
+                   "Write the secret to this file (0600) instead of printing it")
+      ->type_name("FILE");
+  create->footer(
+      "Tokens that enrol hosts are another thing: `plimsoll token`.\n\nExample:\n"
+      "  plimsoll api-token create ci --role operator --scope env=staging --lifetime 2160h --out "
+      "ci.token");
+  CLI::App* list =
+      add("list", "API tokens, newest first: your own, or all for administrators", List);
+  list->add_flag("--all", options->all, "Revoked and expired ones too");
+  list->add_option("--limit", options->limit, "At most this many; 0 for all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->type_name("COUNT");
+  add("revoke", "A token is refused from now on", Revoke)
+      ->add_option("token", options->revoke, "Id or name")
+      ->required()
+      ->type_name("TOKEN");
+}
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,172 @@
+#include "controller/api/activity.h"
+
+#include <google/protobuf/descriptor.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/match.h"
+#include "tests/controller/api/parts.h"
+
+namespace plimsoll::api {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+
+class ActivityTest : public ::testing::Test {
+ protected:
+  v1::Activity Newest() {
+    EXPECT_TRUE(parts_.log.Flush(absl::Seconds(30)));
+    const auto entries = parts_.activities.List(Auditor(), {});
+    EXPECT_TRUE(entries.ok()) << entries.status();
+    return entries.ok() && entries->entries_size() > 0 ? entries->entries(0) : v1::Activity();
+  }
+  int64_t Count() {
+    EXPECT_TRUE(parts_.log.Flush(absl::Seconds(30)));
+    return parts_.activities.GetHead(Auditor(), {})->sequence();
+  }
+  Parts parts_;
+};
+
+TEST_F(ActivityTest, AChangeHasItsObjectBeforeAndAfter) {
+  v1::CreateUserRequest create;
+  create.set_name("ann");
+  create.set_role(v1::ROLE_VIEWER);
+  const auto made = parts_.users.Create(Admin(), create);
+  ASSERT_TRUE(made.ok());
+  ASSERT_TRUE(
+      parts_.recorder.Ended({Admin(), "UserService.CreateUser", create, &*made, {}, ""}).ok());
+  v1::Activity entry = Newest();
+  EXPECT_EQ(entry.object(), "users/" + made->user().id());
+  EXPECT_EQ(entry.actor_name(), "ada");
+  EXPECT_EQ(entry.before_json(), "");
+  EXPECT_TRUE(absl::StrContains(entry.after_json(), "\"ann\"")) << entry.after_json();
+  EXPECT_FALSE(absl::StrContains(entry.after_json(), made->one_time_password()));
+
+  v1::UpdateUserRequest update;
+  update.set_user("ann");
+  update.set_role(v1::ROLE_OPERATOR);
+  const std::string before = parts_.recorder.Before("UserService.UpdateUser", update);
+  const auto user = parts_.users.Update(Admin(), update);
+  ASSERT_TRUE(user.ok()) << user.status();
+  ASSERT_TRUE(
+      parts_.recorder.Ended({Admin(), "UserService.UpdateUser", update, &*user, {}, before}).ok());
+  entry = Newest();
+  EXPECT_TRUE(absl::StrContains(entry.before_json(), "ROLE_VIEWER")) << entry.before_json();
+  EXPECT_TRUE(absl::StrContains(entry.after_json(), "ROLE_OPERATOR")) << entry.after_json();
+}
+
+TEST_F(ActivityTest, ReadsAndMistakesAreNotWrittenDown) {
+  v1::ListHostsRequest list;
+  v1::ListHostsResponse hosts;
+  EXPECT_TRUE(
+      parts_.recorder.Ended({Viewer(), "HostService.ListHosts", list, &hosts, {}, ""}).ok());
+  v1::RemoveHostRequest remove;
+  remove.set_host("nosuch");
+  EXPECT_TRUE(parts_.recorder
+                  .Ended({Admin(), "HostService.RemoveHost", remove, nullptr,
+                          absl::NotFoundError("no host"), ""})
+                  .ok());
+  EXPECT_EQ(Count(), 0);
+  EXPECT_TRUE(parts_.recorder
+                  .Ended({Viewer(), "HostService.RemoveHost", remove, nullptr,
+                          absl::PermissionDeniedError("no"), ""})
+                  .ok());
+  EXPECT_EQ(Newest().outcome(), "PERMISSION_DENIED");
+  EXPECT_EQ(Newest().object(), "hosts/nosuch");
+}
+
+TEST_F(ActivityTest, SignInsAreWrittenDownWithoutWhatWasTyped) {
+  v1::SignInRequest request;
+  request.set_name("my secret password");
+  request.set_password("hunter2hunter2");
+  Principal nobody;
+  nobody.kind = store::CallerKind::kNobody;
+  nobody.peer = "10.0.0.1";
+  const absl::Status wrong = absl::UnauthenticatedError("wrong");
+  EXPECT_TRUE(
+      parts_.recorder.Ended({nobody, "SessionService.SignIn", request, nullptr, wrong, ""}).ok());
+  v1::Activity entry = Newest();
+  EXPECT_EQ(entry.actor_kind(), v1::Activity::NOBODY);
+  EXPECT_EQ(entry.outcome(), "UNAUTHENTICATED");
+  EXPECT_EQ(entry.peer(), "10.0.0.1");
+  EXPECT_FALSE(absl::StrContains(entry.DebugString(), "secret password"));
+  EXPECT_FALSE(absl::StrContains(entry.DebugString(), "hunter2"));
+
+  ASSERT_TRUE(parts_.users.EnsureAdministrator().ok());
+  request.set_name("admin");
+  v1::SignInResponse response;
+  response.set_secret("pls_x");
+  EXPECT_TRUE(
+      parts_.recorder.Ended({nobody, "SessionService.SignIn", request, &response, {}, ""}).ok());
+  entry = Newest();
+  EXPECT_EQ(entry.actor_kind(), v1::Activity::USER);
+  EXPECT_EQ(entry.actor_name(), "admin");
+  EXPECT_EQ(entry.outcome(), "OK");
+  EXPECT_FALSE(absl::StrContains(entry.DebugString(), "pls_x"));
+}
+
+// Fills every text of a message, and of the messages in it, with its own full name.
+void Fill(google::protobuf::Message& message, int depth) {
+  const auto* reflection = message.GetReflection();
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* field = message.GetDescriptor()->field(i);
+    if (field->is_map()) continue;
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+      const std::string text = absl::StrCat("<", field->name(), ">");
+      field->is_repeated() ? reflection->AddString(&message, field, text)
+                           : reflection->SetString(&message, field, text);
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && depth < 4 &&
+               field->message_type()->file()->package() == "plimsoll.v1") {
+      Fill(field->is_repeated() ? *reflection->AddMessage(&message, field)
+                                : *reflection->MutableMessage(&message, field),
+           depth + 1);
+    }
+  }
+}
+
+TEST_F(ActivityTest, NoSecretOfAnyMessageIsKept) {
+  int secrets = 0;
+  for (const char* name : {"user", "session", "token", "enrollment", "schedule", "scan", "host"}) {
+    const auto* file = google::protobuf::DescriptorPool::generated_pool()->FindFileByName(
+        absl::StrCat("plimsoll/v1/", name, "_service.proto"));
+    ASSERT_NE(file, nullptr) << name;
+    for (int i = 0; i < file->message_type_count(); ++i) {
+      const std::unique_ptr<google::protobuf::Message> message(
+          google::protobuf::MessageFactory::generated_factory()
+              ->GetPrototype(file->message_type(i))
+              ->New());
+      Fill(*message, 0);
+      const std::string all = message->DebugString();
+      const std::string kept = WithoutSecrets(*message);
+      for (const char* secret :
+           {"<secret>", "<password>", "<old_password>", "<new_password>", "<one_time_password>"}) {
+        secrets += absl::StrContains(all, secret);
+        EXPECT_FALSE(absl::StrContains(kept, secret)) << file->message_type(i)->name();
+      }
+    }
+  }
+  EXPECT_GE(secrets, 7);
+}
+
+TEST_F(ActivityTest, PagesAreNewestFirst) {
+  for (int i = 0; i < 5; ++i) {
+    v1::Activity entry =
+        access::ActivityBy(Admin(), "HostService.RemoveHost", absl::StrCat("hosts/", i));
+    ASSERT_TRUE(parts_.log.Record(entry).ok());
+  }
+  v1::ListActivityRequest request;
+  request.set_page_size(2);
+  std::string seen;
+  do {
+    const auto page = parts_.activities.List(Auditor(), request);
+    ASSERT_TRUE(page.ok()) << page.status();
+    for (const v1::Activity& entry : page->entries()) seen += entry.object().substr(6);
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(seen, "43210");
+  EXPECT_TRUE(absl::IsPermissionDenied(parts_.activities.List(Operator(), {}).status()));
+  request.set_page_token("nonsense");
+  EXPECT_TRUE(absl::IsInvalidArgument(parts_.activities.List(Auditor(), request).status()));
+}
+
+}  // namespace
+}  // namespace plimsoll::api
