@@ -13,7 +13,8 @@
 
 namespace plimsoll::store {
 
-// A connection of its own that listens (LISTEN plimsoll_host, plimsoll_scan). Callbacks come from
+// A connection of its own that listens (LISTEN plimsoll_host, plimsoll_scan,
+// plimsoll_policy). Callbacks come from
 // one thread of the feed, one after the other, and must not block for long. Reconnects for ever,
 // with a pause of a second; after each (re)connection, the first one too, `connected` is called,
 // and whatever happened before it must be looked up. Never logs `url`.
@@ -26,6 +27,8 @@ class ChangeFeed {
     std::function<void(std::string scan_id)> scan;
     // Listening from now on.
     std::function<void()> connected;
+    // Waivers, tailorings or baselines changed.
+    std::function<void()> policy = {};
   };
   ChangeFeed(std::string url, Callbacks callbacks);
   // Stops and joins.

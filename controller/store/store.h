@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "controller/store/baseline_store.h"
 #include "controller/store/controller_store.h"
 #include "controller/store/enrollment_store.h"
 #include "controller/store/fleet_store.h"
@@ -14,7 +15,9 @@
 #include "controller/store/report_store.h"
 #include "controller/store/scan_store.h"
 #include "controller/store/schedule_store.h"
+#include "controller/store/tailoring_store.h"
 #include "controller/store/token_store.h"
+#include "controller/store/waiver_store.h"
 
 namespace plimsoll::store {
 
@@ -50,6 +53,9 @@ class Store {
   ScanStore& scans();
   ScheduleStore& schedules();
   TokenStore& tokens();
+  WaiverStore& waivers();
+  TailoringStore& tailorings();
+  BaselineStore& baselines();
 
  private:
   explicit Store(std::unique_ptr<ConnectionPool> pool);
@@ -62,6 +68,9 @@ class Store {
   ScanStore scans_;
   ScheduleStore schedules_;
   TokenStore tokens_;
+  WaiverStore waivers_;
+  TailoringStore tailorings_;
+  BaselineStore baselines_;
 };
 
 }  // namespace plimsoll::store

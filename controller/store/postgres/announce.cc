@@ -39,4 +39,6 @@ void AnnounceScans(Transaction& tx, const std::vector<std::string>& scan_ids) {
   if (!scan_ids.empty()) tx.Exec(kNotify, kScanChannel, TextArray(scan_ids));
 }
 
+void AnnouncePolicy(Transaction& tx) { tx.Exec(kNotify, kPolicyChannel, TextArray({"changed"})); }
+
 }  // namespace plimsoll::store

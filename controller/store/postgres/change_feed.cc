@@ -72,6 +72,7 @@ void ChangeFeed::Listen() {
   pqxx::connection connection(conninfo->text);
   Receiver hosts(connection, kHostChannel);
   Receiver scans(connection, kScanChannel);
+  Receiver policy(connection, kPolicyChannel);
   spdlog::info("listening for changes of other controllers");
   if (callbacks_.connected) callbacks_.connected();
   do {
@@ -81,6 +82,7 @@ void ChangeFeed::Listen() {
     for (std::string& scan_id : scans.Take()) {
       if (callbacks_.scan) callbacks_.scan(std::move(scan_id));
     }
+    if (!policy.Take().empty() && callbacks_.policy) callbacks_.policy();
   } while (Await(connection, stop_fd_));
 }
 

@@ -39,7 +39,8 @@ constexpr Statement kCounts = {
     "scans_counts",
     "SELECT baseline_id, sum(pass_count), sum(fail_count), sum(unknown_count),"
     " sum(not_applicable_count), sum(manual_count), sum(fail_critical), sum(fail_high),"
-    " sum(fail_medium), sum(fail_low) FROM scan_answer WHERE scan_id = $1 GROUP BY baseline_id"};
+    " sum(fail_medium), sum(fail_low), sum(waived_count) FROM scan_answer WHERE scan_id = $1 GROUP "
+    "BY baseline_id"};
 constexpr Statement kHosts = {
     "scans_hosts",
     "SELECT host_id, hostname, state, message, joined_scan_id, micros(observed), facts_digest"
@@ -49,15 +50,17 @@ constexpr Statement kHosts = {
 constexpr Statement kHostCounts = {
     "scans_host_counts",
     "SELECT host_id, baseline_id, pass_count, fail_count, unknown_count, not_applicable_count,"
-    " manual_count FROM scan_answer WHERE scan_id = $1 AND host_id = ANY($2::text[])"};
+    " manual_count, waived_count FROM scan_answer WHERE scan_id = $1 AND host_id = "
+    "ANY($2::text[])"};
 constexpr Statement kOutcome = {"scans_outcome", "UPDATE scan SET outcome = $2 WHERE id = $1"};
 
-void SetCounts(const pqxx::row& row, int column, v1::StatusCounts& counts) {
+void SetCounts(const pqxx::row& row, int column, int waived, v1::StatusCounts& counts) {
   counts.set_pass(row[column].as<int32_t>());
   counts.set_fail(row[column + 1].as<int32_t>());
   counts.set_unknown(row[column + 2].as<int32_t>());
   counts.set_not_applicable(row[column + 3].as<int32_t>());
   counts.set_manual(row[column + 4].as<int32_t>());
+  counts.set_waived(row[waived].as<int32_t>());
 }
 
 // Progress, counts and failing, from the rows of hosts and answers.
@@ -86,7 +89,7 @@ void CountScan(Transaction& tx, v1::Scan& scan) {
   }
   for (const pqxx::row& row : tx.Exec(kCounts, scan.id())) {
     const std::string baseline = TextOf(row[0]);
-    SetCounts(row, 1, (*scan.mutable_counts())[baseline]);
+    SetCounts(row, 1, 10, (*scan.mutable_counts())[baseline]);
     v1::SeverityCounts& failing = (*scan.mutable_failing())[baseline];
     failing.set_critical(row[6].as<int64_t>());
     failing.set_high(row[7].as<int64_t>());
@@ -164,7 +167,7 @@ std::vector<v1::ScanHost> LoadScanHosts(Transaction& tx, const ScanHostQuery& qu
        tx.ExecPlanned(kHostCounts, Text(query.scan_id), TextArray(answered))) {
     const auto host = by_id.find(TextOf(row[0]));
     if (host == by_id.end()) continue;
-    SetCounts(row, 2, (*host->second->mutable_counts())[TextOf(row[1])]);
+    SetCounts(row, 2, 7, (*host->second->mutable_counts())[TextOf(row[1])]);
   }
   return hosts;
 }

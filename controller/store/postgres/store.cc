@@ -19,7 +19,10 @@ Store::Store(std::unique_ptr<ConnectionPool> pool)
       enrollment_(*pool_),
       scans_(*pool_),
       schedules_(*pool_),
-      tokens_(*pool_) {}
+      tokens_(*pool_),
+      waivers_(*pool_),
+      tailorings_(*pool_),
+      baselines_(*pool_) {}
 
 Store::~Store() = default;
 
@@ -47,5 +50,8 @@ EnrollmentStore& Store::enrollment() { return enrollment_; }
 ScanStore& Store::scans() { return scans_; }
 ScheduleStore& Store::schedules() { return schedules_; }
 TokenStore& Store::tokens() { return tokens_; }
+WaiverStore& Store::waivers() { return waivers_; }
+TailoringStore& Store::tailorings() { return tailorings_; }
+BaselineStore& Store::baselines() { return baselines_; }
 
 }  // namespace plimsoll::store
