@@ -15,13 +15,19 @@
 #include "controller/access/enrollment.h"
 #include "controller/access/revocations.h"
 #include "controller/api/api.h"
+#include "controller/api/baseline_versions.h"
 #include "controller/api/schedules.h"
+#include "controller/api/tailorings.h"
+#include "controller/api/waivers.h"
+#include "controller/api/what_ifs.h"
 #include "controller/fleet/days.h"
 #include "controller/fleet/index.h"
 #include "controller/gateway/gateway_service.h"
 #include "controller/gateway/ingest.h"
 #include "controller/gateway/session_registry.h"
+#include "controller/policy/policy_book.h"
 #include "controller/reevaluate/reevaluator.h"
+#include "controller/reevaluate/what_if.h"
 #include "controller/rpc/services.h"
 #include "controller/scans/scan_board.h"
 #include "controller/scans/scheduler.h"
@@ -74,15 +80,26 @@ class RealServer : public Server {
         enrollment_(store_->enrollment(), *authority_, clock_,
                     {.certificate_lifetime = config.certificate_lifetime}),
         board_(store_->scans(), clock_),
+        book_(*store_, clock_, baselines_),
+        reevaluator_(*store_, book_, index_, clock_),
         index_(store_->fleet(), store_->reports(), baselines_, clock_,
                {.stale_after = config.stale_after,
-                .unwelcome = [this](const std::string& id) { EndSession(id); }}),
+                .unwelcome = [this](const std::string& id) { EndSession(id); },
+                .shown = [this](const store::HostState& state) { CheckPolicy(state); }}),
         days_(index_, store_->fleet(), clock_),
         scheduler_(store_->schedules(), board_, Resolver(), clock_),
         workers_(std::make_unique<support::WorkerPool>(config.worker_threads)),
         api_workers_(std::make_unique<support::WorkerPool>(config.api_threads)),
-        ingest_({*store_, board_, clock_, *workers_, stats_, {}}, baselines_, config.interval,
-                config.gateway),
+        ingest_({*store_,
+                 board_,
+                 clock_,
+                 *workers_,
+                 stats_,
+                 [this](const std::string& id) {
+                   return book_.current()->For(id, index_.LabelsOf(id));
+                 },
+                 {}},
+                baselines_, config.interval, config.gateway),
         gateway_({*store_,
                   enrollment_,
                   ingest_,
@@ -95,16 +112,22 @@ class RealServer : public Server {
                   config.gateway,
                   {}},
                  revocations_),
-        reevaluator_(*store_, baselines_, clock_),
-        hosts_(*store_, index_, baselines_, revocations_, clock_),
-        baselines_api_(baselines_),
-        findings_(*store_, index_, baselines_api_),
+        hosts_(*store_, index_, book_, revocations_, clock_),
+        baselines_api_(book_),
+        findings_(*store_, index_, baselines_api_, book_),
         summaries_(*store_, index_, days_, baselines_api_, clock_),
         scans_(*store_, board_, Resolver(), clock_),
         schedules_(*store_, Resolver(), clock_),
         enrollment_tokens_(*store_, *authority_, revocations_, clock_),
+        waivers_(*store_, index_, book_, clock_,
+                 {.two_persons = config.waiver_two_persons, .maximum = config.waiver_maximum}),
+        tailorings_(*store_, book_, clock_),
+        what_ifs_(*store_, index_, clock_),
+        baseline_versions_(*store_, book_, clock_),
+        what_ifs_api_(book_, what_ifs_, waivers_, tailorings_, clock_),
         services_({authenticator_, *api_workers_, hosts_, baselines_api_, findings_, summaries_,
-                   scans_, schedules_, enrollment_tokens_}),
+                   scans_, schedules_, enrollment_tokens_, waivers_, tailorings_, what_ifs_api_,
+                   baseline_versions_}),
         life_(clock_),
         scan_timer_(clock_),
         upkeep_(clock_) {}
@@ -140,11 +163,14 @@ class RealServer : public Server {
   void Run() override {
     StartTimers();
     reevaluator_.Start();
+    book_.Start();
     stop_.WaitForNotification();
     spdlog::info("stopping sessions={}", sessions_.Count());
     scan_timer_.Stop();
     upkeep_.Stop();
+    book_.Stop();
     reevaluator_.Stop();
+    what_ifs_.Stop();
     services_.Drain();
     gateway_.Drain(kDrainTime);
     const auto deadline = absl::ToChronoTime(clock_.Now() + kDrainTime);
@@ -175,6 +201,9 @@ class RealServer : public Server {
     // A private database has one controller: whoever else is in it has died.
     if (status.ok() && cluster_ != nullptr) status = store_->controllers().LeaveOthers(id_);
     if (status.ok()) status = store_->reports().PutBaselines(baselines_);
+    book_.OnChanged([this] { reevaluator_.Wake(); });
+    book_.OnDocuments([this](const auto& documents) { return TakeDocuments(documents); });
+    if (status.ok()) status = book_.Reload();
     const absl::Time start = clock_.Now();
     if (status.ok()) status = index_.Load();
     if (!status.ok()) return status;
@@ -186,7 +215,12 @@ class RealServer : public Server {
         url_, store::ChangeFeed::Callbacks{
                   .hosts = [this](std::vector<std::string> ids) { index_.Changed(ids); },
                   .scan = [this](std::string id) { board_.OnScanChanged(id); },
-                  .connected = [this] { index_.CatchUp(); }});
+                  .connected =
+                      [this] {
+                        index_.CatchUp();
+                        book_.Changed();
+                      },
+                  .policy = [this] { book_.Changed(); }});
     return absl::OkStatus();
   }
 
@@ -248,6 +282,25 @@ class RealServer : public Server {
     sessions_.EndHost(host_id, absl::AbortedError("this host's standing has changed"));
   }
 
+  // Other documents are about to be active: columns and the collectors' plan follow.
+  absl::Status TakeDocuments(const std::vector<policy::Document>& documents) {
+    std::vector<v1::Baseline> copies;
+    for (const policy::Document& document : documents) copies.push_back(*document);
+    if (auto status = store_->reports().PutBaselines(copies); !status.ok()) return status;
+    if (auto status = index_.SetDocuments(copies); !status.ok()) return status;
+    ingest_.SetBaselines(copies);
+    return absl::OkStatus();
+  }
+
+  // A host that was judged under another policy, by another controller or while it changed.
+  void CheckPolicy(const store::HostState& state) {
+    if (state.removed || !state.host.has_observed_time()) return;
+    const policy::Labels labels(state.host.labels().begin(), state.host.labels().end());
+    if (book_.current()->For(state.host.id(), labels).key != fleet::PolicyKeyOf(state)) {
+      reevaluator_.Wake();
+    }
+  }
+
   scans::HostResolver Resolver() {
     return [this](const v1::HostSelector& selector) {
       return index_.Read(
@@ -274,6 +327,9 @@ class RealServer : public Server {
   gateway::GatewayStats stats_;
   gateway::SessionRegistry sessions_;
   scans::ScanBoard board_;
+  policy::PolicyBook book_;
+  // Before the index, whose thread wakes it.
+  reevaluate::Reevaluator reevaluator_;
   fleet::FleetIndex index_;
   fleet::Days days_;
   scans::Scheduler scheduler_;
@@ -281,7 +337,6 @@ class RealServer : public Server {
   std::unique_ptr<support::WorkerPool> api_workers_;
   gateway::Ingest ingest_;
   gateway::GatewayService gateway_;
-  reevaluate::Reevaluator reevaluator_;
   api::Hosts hosts_;
   api::Baselines baselines_api_;
   api::Findings findings_;
@@ -289,6 +344,11 @@ class RealServer : public Server {
   api::Scans scans_;
   api::Schedules schedules_;
   api::EnrollmentTokens enrollment_tokens_;
+  api::Waivers waivers_;
+  api::Tailorings tailorings_;
+  reevaluate::WhatIfs what_ifs_;
+  api::BaselineVersions baseline_versions_;
+  api::WhatIfs what_ifs_api_;
   rpc::ApiServices services_;
   std::unique_ptr<store::ChangeFeed> feed_;
   int collector_port_ = 0;

@@ -9,6 +9,9 @@
 #include "plimsoll/v1/scan_service.grpc.pb.h"
 #include "plimsoll/v1/schedule_service.grpc.pb.h"
 #include "plimsoll/v1/summary_service.grpc.pb.h"
+#include "plimsoll/v1/tailoring_service.grpc.pb.h"
+#include "plimsoll/v1/waiver_service.grpc.pb.h"
+#include "plimsoll/v1/what_if_service.grpc.pb.h"
 
 namespace plimsoll::rpc {
 namespace {
@@ -47,6 +50,14 @@ class BaselineRpc final : public v1::BaselineService::CallbackService {
                  parts_.baselines.List(who, asked))
   PLIMSOLL_UNARY(GetBaseline, GetBaselineRequest, Baseline, parts_.baselines.Get(who, asked))
   PLIMSOLL_UNARY(GetRule, GetRuleRequest, Rule, parts_.baselines.GetRule(who, asked))
+  PLIMSOLL_UNARY(UploadBaseline, UploadBaselineRequest, BaselineVersion,
+                 parts_.baseline_versions.Upload(who, asked))
+  PLIMSOLL_UNARY(ListBaselineVersions, ListBaselineVersionsRequest, ListBaselineVersionsResponse,
+                 parts_.baseline_versions.List(who, asked))
+  PLIMSOLL_UNARY(ActivateBaseline, ActivateBaselineRequest, Baseline,
+                 parts_.baseline_versions.Activate(who, asked))
+  PLIMSOLL_UNARY(RollbackBaseline, RollbackBaselineRequest, Baseline,
+                 parts_.baseline_versions.Rollback(who, asked))
 
  private:
   const ApiParts& parts_;
@@ -140,6 +151,54 @@ class EnrollmentRpc final : public v1::EnrollmentService::CallbackService {
   const ApiParts& parts_;
 };
 
+class WaiverRpc final : public v1::WaiverService::CallbackService {
+ public:
+  explicit WaiverRpc(const ApiParts& parts) : parts_(parts) {}
+  PLIMSOLL_UNARY(CreateWaiver, CreateWaiverRequest, Waiver, parts_.waivers.Create(who, asked))
+  PLIMSOLL_UNARY(PreviewWaiver, PreviewWaiverRequest, PreviewWaiverResponse,
+                 parts_.waivers.Preview(who, asked))
+  PLIMSOLL_UNARY(ApproveWaiver, DecideWaiverRequest, Waiver, parts_.waivers.Approve(who, asked))
+  PLIMSOLL_UNARY(RejectWaiver, DecideWaiverRequest, Waiver, parts_.waivers.Reject(who, asked))
+  PLIMSOLL_UNARY(RenewWaiver, RenewWaiverRequest, Waiver, parts_.waivers.Renew(who, asked))
+  PLIMSOLL_UNARY(RevokeWaiver, DecideWaiverRequest, Waiver, parts_.waivers.Revoke(who, asked))
+  PLIMSOLL_UNARY(GetWaiver, GetWaiverRequest, Waiver, parts_.waivers.Get(who, asked))
+  PLIMSOLL_UNARY(ListWaivers, ListWaiversRequest, ListWaiversResponse,
+                 parts_.waivers.List(who, asked))
+  PLIMSOLL_UNARY(ListWaiverHistory, ListWaiverHistoryRequest, ListWaiverHistoryResponse,
+                 parts_.waivers.ListHistory(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
+class TailoringRpc final : public v1::TailoringService::CallbackService {
+ public:
+  explicit TailoringRpc(const ApiParts& parts) : parts_(parts) {}
+  PLIMSOLL_UNARY(SetTailoring, SetTailoringRequest, Tailoring, parts_.tailorings.Set(who, asked))
+  PLIMSOLL_UNARY(GetTailoring, GetTailoringRequest, Tailoring, parts_.tailorings.Get(who, asked))
+  PLIMSOLL_UNARY(ListTailorings, ListTailoringsRequest, ListTailoringsResponse,
+                 parts_.tailorings.List(who, asked))
+  PLIMSOLL_UNARY(DeleteTailoring, DeleteTailoringRequest, DeleteTailoringResponse,
+                 parts_.tailorings.Delete(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
+class WhatIfRpc final : public v1::WhatIfService::CallbackService {
+ public:
+  explicit WhatIfRpc(const ApiParts& parts) : parts_(parts) {}
+  PLIMSOLL_UNARY(StartWhatIf, StartWhatIfRequest, WhatIf, parts_.what_ifs.Start(who, asked))
+  PLIMSOLL_UNARY(GetWhatIf, GetWhatIfRequest, WhatIf, parts_.what_ifs.Get(who, asked))
+  PLIMSOLL_UNARY(ListWhatIfFlips, ListWhatIfFlipsRequest, ListWhatIfFlipsResponse,
+                 parts_.what_ifs.ListFlips(who, asked))
+  PLIMSOLL_UNARY(CancelWhatIf, CancelWhatIfRequest, CancelWhatIfResponse,
+                 parts_.what_ifs.Cancel(who, asked))
+
+ private:
+  const ApiParts& parts_;
+};
+
 #undef PLIMSOLL_UNARY
 
 }  // namespace
@@ -153,7 +212,10 @@ struct ApiServices::Services {
         summaries(parts),
         scans(parts),
         schedules(parts),
-        enrollment(parts) {}
+        enrollment(parts),
+        waivers(parts),
+        tailorings(parts),
+        what_ifs(parts) {}
   const ApiParts parts;
   HostRpc hosts;
   BaselineRpc baselines;
@@ -162,6 +224,9 @@ struct ApiServices::Services {
   ScanRpc scans;
   ScheduleRpc schedules;
   EnrollmentRpc enrollment;
+  WaiverRpc waivers;
+  TailoringRpc tailorings;
+  WhatIfRpc what_ifs;
 };
 
 ApiServices::ApiServices(const ApiParts& parts) : services_(std::make_unique<Services>(parts)) {}
@@ -175,6 +240,9 @@ void ApiServices::Register(grpc::ServerBuilder& builder) {
   builder.RegisterService(&services_->scans);
   builder.RegisterService(&services_->schedules);
   builder.RegisterService(&services_->enrollment);
+  builder.RegisterService(&services_->waivers);
+  builder.RegisterService(&services_->tailorings);
+  builder.RegisterService(&services_->what_ifs);
 }
 
 void ApiServices::Drain() { services_->scans.Drain(); }

@@ -7,7 +7,11 @@
 
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
+#include "controller/api/baseline_versions.h"
 #include "controller/api/schedules.h"
+#include "controller/api/tailorings.h"
+#include "controller/api/waivers.h"
+#include "controller/api/what_ifs.h"
 #include "proto/support/worker_pool.h"
 
 namespace plimsoll::rpc {
@@ -23,6 +27,10 @@ struct ApiParts {
   api::Scans& scans;
   api::Schedules& schedules;
   api::EnrollmentTokens& enrollment;
+  api::Waivers& waivers;
+  api::Tailorings& tailorings;
+  api::WhatIfs& what_ifs;
+  api::BaselineVersions& baseline_versions;
 };
 
 // All services of the API. Every call needs a bearer token in the `authorization` metadata.

@@ -9,6 +9,10 @@
 #include "absl/strings/escaping.h"
 #include "controller/access/authenticator.h"
 #include "controller/api/api.h"
+#include "controller/api/baseline_versions.h"
+#include "controller/api/tailorings.h"
+#include "controller/api/waivers.h"
+#include "controller/api/what_ifs.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/evaluate/failing_containers.h"
@@ -90,15 +94,18 @@ struct Parts {
     evaluation.facts = std::move(facts);
     evaluation.value.container_count = evaluation.facts.containers().containers_size();
     evaluation.Done();
-    for (const v1::Baseline& baseline : baselines) {
+    const policy::HostPolicy policy = book.current()->For(id, index.LabelsOf(id));
+    evaluation.value.policy_key = policy.key;
+    for (const policy::Document& baseline : *policy.documents) {
       store::Judgement& judgement = evaluation.value.judgements.emplace_back();
-      judgement.report = evaluate::Evaluate(
-          evaluation.facts, baseline,
-          {.as_of = evaluation.value.observed,
-           .host_id = id,
-           .facts_digest = absl::BytesToHexString(evaluation.value.facts_digest)});
+      judgement.report =
+          evaluate::Evaluate(evaluation.facts, *baseline,
+                             {.as_of = evaluation.value.observed,
+                              .host_id = id,
+                              .facts_digest = absl::BytesToHexString(evaluation.value.facts_digest),
+                              .waivers = policy.waivers});
       judgement.failing =
-          evaluate::FailingContainersOf(evaluation.facts, baseline, judgement.report);
+          evaluate::FailingContainersOf(evaluation.facts, *baseline, judgement.report);
     }
     if (auto status = store->reports().Put(evaluation.value); !status.ok()) return status;
     return Show(id);
@@ -119,14 +126,20 @@ struct Parts {
   access::Revocations revocations;
   access::Authenticator authenticator{store->tokens(), clock};
   scans::ScanBoard board{store->scans(), clock};
+  policy::PolicyBook book{*store, clock, baselines};
   fleet::FleetIndex index{store->fleet(), store->reports(), baselines, clock, {}};
   fleet::Days days{index, store->fleet(), clock};
-  Hosts hosts{*store, index, baselines, revocations, clock};
-  Baselines baseline_api{baselines};
-  Findings findings{*store, index, baseline_api};
+  Hosts hosts{*store, index, book, revocations, clock};
+  Baselines baseline_api{book};
+  Findings findings{*store, index, baseline_api, book};
   Summaries summaries{*store, index, days, baseline_api, clock};
   Scans scans{*store, board, StoreResolver(*store), clock};
   Schedules schedules{*store, StoreResolver(*store), clock};
+  Waivers waivers{*store, index, book, clock};
+  Tailorings tailorings{*store, book, clock};
+  reevaluate::WhatIfs what_if_runs{*store, index, clock};
+  BaselineVersions baseline_versions{*store, book, clock};
+  WhatIfs what_ifs{book, what_if_runs, waivers, tailorings, clock};
   std::unique_ptr<EnrollmentTokens> enrollment;
 };
 

@@ -125,7 +125,7 @@ std::string TextOf(const v1::FleetFinding& finding) {
 
 class FindingPagesTest : public ::testing::Test {
  protected:
-  FindingPagesTest() : pages_(fleet_.index, fleet_.store->reports(), fleet_.baselines) {
+  FindingPagesTest() : pages_(fleet_.index, fleet_.store->reports(), fleet_.book) {
     const std::vector<v1::HostFacts> kinds = AllKinds();
     for (size_t i = 0; i < 10; ++i) {
       fleet_.Put(absl::StrCat("h-", i), absl::StrCat("web-", i), kinds[i * 5 % kinds.size()],

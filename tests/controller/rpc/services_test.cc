@@ -117,7 +117,8 @@ class ServicesTest : public ::testing::Test {
   std::unique_ptr<support::WorkerPool> workers_ = std::make_unique<support::WorkerPool>(4);
   ApiServices services_{ApiParts{parts_.authenticator, *workers_, parts_.hosts, parts_.baseline_api,
                                  parts_.findings, parts_.summaries, parts_.scans, parts_.schedules,
-                                 *parts_.enrollment}};
+                                 *parts_.enrollment, parts_.waivers, parts_.tailorings,
+                                 parts_.what_ifs, parts_.baseline_versions}};
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::HostService::Stub> hosts_;
@@ -205,6 +206,31 @@ TEST_F(ServicesTest, RolesMayDoWhatTheTableSays) {
       {"EnrollmentService.ListEnrollmentTokens", {Role::kAdmin}},
       {"EnrollmentService.RevokeEnrollmentToken", {Role::kAdmin}},
       {"EnrollmentService.RevokeHost", {Role::kAdmin}},
+      {"TailoringService.SetTailoring", {Role::kAdmin}},
+      {"TailoringService.DeleteTailoring", {Role::kAdmin}},
+      {"TailoringService.GetTailoring",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"TailoringService.ListTailorings",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"WhatIfService.StartWhatIf", {Role::kOperator, Role::kAdmin}},
+      {"WhatIfService.GetWhatIf", {Role::kOperator, Role::kAdmin}},
+      {"WhatIfService.ListWhatIfFlips", {Role::kOperator, Role::kAdmin}},
+      {"WhatIfService.CancelWhatIf", {Role::kOperator, Role::kAdmin}},
+      {"BaselineService.UploadBaseline", {Role::kAdmin}},
+      {"BaselineService.ActivateBaseline", {Role::kAdmin}},
+      {"BaselineService.RollbackBaseline", {Role::kAdmin}},
+      {"BaselineService.ListBaselineVersions",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"WaiverService.CreateWaiver", {Role::kOperator, Role::kAdmin}},
+      {"WaiverService.PreviewWaiver", {Role::kOperator, Role::kAdmin}},
+      {"WaiverService.ApproveWaiver", {Role::kAdmin}},
+      {"WaiverService.RejectWaiver", {Role::kAdmin}},
+      {"WaiverService.RenewWaiver", {Role::kOperator, Role::kAdmin}},
+      {"WaiverService.RevokeWaiver", {Role::kOperator, Role::kAdmin}},
+      {"WaiverService.GetWaiver", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"WaiverService.ListWaivers", {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
+      {"WaiverService.ListWaiverHistory",
+       {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}},
   };
   std::map<Role, std::string> tokens;
   for (const Role role : {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}) {
