@@ -113,6 +113,8 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddRules(app, session);
   AddScan(app, session);
   AddSchedule(app, session);
+  AddWaiver(app, session);
+  AddTailoring(app, session);
   AddToken(app, session);
   AddBaseline(app, session);
   AddEvaluate(app, session);
