@@ -31,6 +31,11 @@ absl::Status RequireWholeFleet(const Principal& who) {
       absl::StrCat("\"", who.name, "\" sees a part of the fleet only; this is about all of it"));
 }
 
+absl::Status RequireName(const std::string& baseline) {
+  if (!baseline.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError("baseline: say which, by id");
+}
+
 }  // namespace
 
 absl::StatusOr<v1::BaselineVersion> BaselineVersions::Upload(
@@ -99,9 +104,16 @@ absl::StatusOr<v1::Baseline> BaselineVersions::MakeActive(const Principal& who,
 absl::StatusOr<v1::Baseline> BaselineVersions::Activate(
     const Principal& who, const v1::ActivateBaselineRequest& request) {
   if (auto status = RequireWholeFleet(who); !status.ok()) return status;
-  if (request.version().empty()) return MakeActive(who, request.baseline(), "");
+  if (auto status = RequireName(request.baseline()); !status.ok()) return status;
   auto versions = store_.baselines().List(request.baseline());
   if (!versions.ok()) return versions.status();
+  if (request.version().empty()) {
+    if (versions->empty() && book_.current()->Find(request.baseline()) == nullptr) {
+      return absl::NotFoundError(
+          absl::StrCat("no baseline \"", request.baseline().substr(0, 64), "\""));
+    }
+    return MakeActive(who, request.baseline(), "");
+  }
   std::string digest;
   for (const v1::BaselineVersion& version : *versions) {
     const bool meant = version.version() == request.version() ||
@@ -127,6 +139,7 @@ absl::StatusOr<v1::Baseline> BaselineVersions::Activate(
 absl::StatusOr<v1::Baseline> BaselineVersions::Rollback(
     const Principal& who, const v1::RollbackBaselineRequest& request) {
   if (auto status = RequireWholeFleet(who); !status.ok()) return status;
+  if (auto status = RequireName(request.baseline()); !status.ok()) return status;
   auto previous = store_.baselines().Previous(request.baseline());
   if (!previous.ok()) return previous.status();
   return MakeActive(who, request.baseline(), *previous);

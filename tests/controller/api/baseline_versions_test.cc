@@ -73,6 +73,11 @@ TEST_F(BaselineVersionsTest, AnActiveOneIsJudgedByAndCanBeRolledBack) {
   const std::string second = Upload(Yaml("2", "low")).digest();
   EXPECT_TRUE(absl::IsFailedPrecondition(Rollback().status()));
   EXPECT_TRUE(absl::IsNotFound(Activate("3").status()));
+  v1::ActivateBaselineRequest unknown;
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(parts_.baseline_versions.Activate(Admin(), unknown).status()));
+  unknown.set_baseline("none");
+  EXPECT_TRUE(absl::IsNotFound(parts_.baseline_versions.Activate(Admin(), unknown).status()));
   auto active = Activate("1");
   ASSERT_TRUE(active.ok()) << active.status();
   EXPECT_EQ(active->digest(), first);

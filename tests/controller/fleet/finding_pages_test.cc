@@ -246,7 +246,7 @@ TEST_F(FindingPagesTest, LooksForRareFindingsABoundedWhile) {
   }
   ASSERT_FALSE(query.rule_ids.empty());
   query.limit = 2;
-  const FindingPages impatient(fleet_.index, fleet_.store->reports(), fleet_.baselines, 10);
+  const FindingPages impatient(fleet_.index, fleet_.store->reports(), fleet_.book, 10);
   int pages = 0;
   for (;; ++pages) {
     const auto page = impatient.List(query);
