@@ -1,13 +1,11 @@
 #include "controller/server.h"
 
 #include <grpcpp/grpcpp.h>
-#include <openssl/rand.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "controller/access/authenticator.h"
@@ -51,13 +49,6 @@ constexpr int kApiMessageBytes = 4 << 20;
 constexpr int kBeatsPerTimeout = 5;
 // Connections beside those of workers and committers: timers, re-evaluation, the index.
 constexpr int kSpareConnections = 8;
-
-std::string NewControllerId() {
-  unsigned char bytes[8];
-  RAND_bytes(bytes, sizeof bytes);
-  return absl::StrCat("c-", absl::BytesToHexString(absl::string_view(
-                                reinterpret_cast<const char*>(bytes), sizeof bytes)));
-}
 
 void Warn(const char* what, const absl::Status& status) {
   if (!status.ok()) spdlog::warn("{} error=\"{}\"", what, status.ToString());
