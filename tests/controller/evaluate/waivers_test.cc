@@ -60,7 +60,7 @@ TEST(WaiversTest, CoverWhatTheirPatternMeans) {
       {"any name", "*", "ab"},
       {"the name alone", "a", "a"},
       {"the id", id, "a"},
-      {"the beginning of an id", id.substr(0, 12) + "*", "a"},
+      {"the end of an id", "*" + id.substr(20), "a"},
       {"a name that is a part only", "aa", ""},
       {"one character", "?", "ab"},
       {"case counts", "A", ""},
@@ -209,7 +209,8 @@ TEST(WaiversTest, ARuleThatIsSwitchedOffIsNotJudged) {
   for (v1::Rule& rule : *baseline.mutable_rules()) {
     if (rule.id() == "5.04") rule.set_switched_off("not for build machines");
   }
-  for (const Verdict& verdict : Evaluate(Facts(), baseline, {}).verdicts()) {
+  const v1::HostReport report = Evaluate(Facts(), baseline, {});
+  for (const Verdict& verdict : report.verdicts()) {
     if (verdict.rule_id() != "5.04") continue;
     EXPECT_EQ(verdict.status(), Verdict::NOT_APPLICABLE);
     EXPECT_EQ(verdict.reason(), "switched_off");
