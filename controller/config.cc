@@ -161,6 +161,14 @@ void AddOptions(CLI::App& app, Config& config) {
               "Disuse after which a person must sign in again");
   AddDuration(app, "--session-lifetime", config.sessions.lifetime, absl::Minutes(5),
               "Age at which a person must sign in again, used or not");
+  app.add_option_function<std::string>(
+         "--waiver-approval",
+         [&config](const std::string& who) { config.waiver_two_persons = who != "single"; },
+         "Who approves a waiver: two-person (another than who proposed it) or single [two-person]")
+      ->check(CLI::IsMember({"two-person", "single"}))
+      ->type_name("WHO");
+  AddDuration(app, "--waiver-maximum", config.waiver_maximum, absl::Minutes(1),
+              "The longest that a waiver lasts before it must be renewed");
   app.add_option("--worker-threads", config.worker_threads,
                  "Threads that judge facts and write them")
       ->check(CLI::Range(10, 256))

@@ -36,6 +36,10 @@ struct Config {
   std::vector<std::string> baselines;
   absl::Duration interval = absl::Minutes(5);
   absl::Duration certificate_lifetime = absl::Hours(24 * 7);
+  // A waiver is approved by another person than the one who proposed it.
+  bool waiver_two_persons = true;
+  // The longest that a waiver lasts.
+  absl::Duration waiver_maximum = absl::Hours(24 * 366);
   // Silence after which a host is stale, and after which it is removed (zero: never).
   absl::Duration stale_after = absl::Minutes(15);
   absl::Duration remove_after = absl::ZeroDuration();

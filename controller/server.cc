@@ -1,13 +1,11 @@
 #include "controller/server.h"
 
 #include <grpcpp/grpcpp.h>
-#include <openssl/rand.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "controller/access/authenticator.h"
@@ -22,6 +20,7 @@
 #include "controller/gateway/session_registry.h"
 #include "controller/notify/notifier.h"
 #include "controller/notify/sender.h"
+#include "controller/policy/policy_book.h"
 #include "controller/reevaluate/reevaluator.h"
 #include "controller/scans/scan_board.h"
 #include "controller/scans/scheduler.h"
@@ -46,13 +45,6 @@ constexpr int kBeatsPerTimeout = 5;
 // Connections beside those of workers and committers: timers, re-evaluation, the index.
 constexpr int kSpareConnections = 8;
 
-std::string NewControllerId() {
-  unsigned char bytes[8];
-  RAND_bytes(bytes, sizeof bytes);
-  return absl::StrCat("c-", absl::BytesToHexString(absl::string_view(
-                                reinterpret_cast<const char*>(bytes), sizeof bytes)));
-}
-
 void Warn(const char* what, const absl::Status& status) {
   if (!status.ok()) spdlog::warn("{} error=\"{}\"", what, status.ToString());
 }
@@ -76,15 +68,26 @@ class RealServer : public Server {
                     {.certificate_lifetime = config.certificate_lifetime,
                      .enrolled = [this](v1::Activity entry) { activity_.Note(std::move(entry)); }}),
         board_(store_->scans(), clock_),
+        book_(*store_, clock_, baselines_),
+        reevaluator_(*store_, book_, index_, clock_),
         index_(store_->fleet(), store_->reports(), baselines_, clock_,
                {.stale_after = config.stale_after,
                 .unwelcome = [this](const std::string& id) { EndSession(id); },
-                .shown = [this](const std::vector<std::string>& ids) { changes_.Add(ids); }}),
+                .shown = [this](const std::vector<std::string>& ids) { changes_.Add(ids); },
+                .read_again = [this](const store::HostState& state) { CheckPolicy(state); }}),
         days_(index_, store_->fleet(), clock_),
         scheduler_(store_->schedules(), board_, Resolver(), clock_),
         workers_(std::make_unique<support::WorkerPool>(config.worker_threads)),
-        ingest_({*store_, board_, clock_, *workers_, stats_, {}}, baselines_, config.interval,
-                config.gateway),
+        ingest_({*store_,
+                 board_,
+                 clock_,
+                 *workers_,
+                 stats_,
+                 [this](const std::string& id) {
+                   return book_.current()->For(id, index_.LabelsOf(id));
+                 },
+                 {}},
+                baselines_, config.interval, config.gateway),
         gateway_({*store_,
                   enrollment_,
                   ingest_,
@@ -97,10 +100,9 @@ class RealServer : public Server {
                   config.gateway,
                   {}},
                  revocations_),
-        reevaluator_(*store_, baselines_, clock_),
         sender_(clock_, Hostname()),
         notifier_(store_->notifications(), sender_, std::move(secrets), clock_, config.stale_after),
-        surface_({config_, *store_, index_, changes_, days_, baselines_, revocations_,
+        surface_({config_, *store_, index_, changes_, days_, book_, revocations_,
                   authenticator_, activity_, *authority_, board_, notifier_, Resolver(), stats_, sessions_, *workers_,
                   id_, clock_}),
         life_(clock_),
@@ -134,11 +136,13 @@ class RealServer : public Server {
   void Run() override {
     StartTimers();
     reevaluator_.Start();
+    book_.Start();
     stop_.WaitForNotification();
     spdlog::info("stopping sessions={}", sessions_.Count());
     scan_timer_.Stop();
     notify_timer_.Stop();
     upkeep_.Stop();
+    book_.Stop();
     reevaluator_.Stop();
     surface_.Drain();
     gateway_.Drain(kDrainTime);
@@ -171,6 +175,9 @@ class RealServer : public Server {
     // A private database has one controller: whoever else is in it has died.
     if (status.ok() && cluster_ != nullptr) status = store_->controllers().LeaveOthers(id_);
     if (status.ok()) status = store_->reports().PutBaselines(baselines_);
+    book_.OnChanged([this] { reevaluator_.Wake(); });
+    book_.OnDocuments([this](const auto& documents) { return TakeDocuments(documents); });
+    if (status.ok()) status = book_.Reload();
     const absl::Time start = clock_.Now();
     if (status.ok()) status = index_.Load();
     if (!status.ok()) return status;
@@ -187,7 +194,9 @@ class RealServer : public Server {
                       [this] {
                         index_.CatchUp();
                         authenticator_.ForgetAll();
-                      }});
+                        book_.Changed();
+                      },
+                  .policy = [this] { book_.Changed(); }});
     return absl::OkStatus();
   }
 
@@ -281,6 +290,25 @@ class RealServer : public Server {
     sessions_.EndHost(host_id, absl::AbortedError("this host's standing has changed"));
   }
 
+  // Other documents are about to be active: columns and the collectors' plan follow.
+  absl::Status TakeDocuments(const std::vector<policy::Document>& documents) {
+    std::vector<v1::Baseline> copies;
+    for (const policy::Document& document : documents) copies.push_back(*document);
+    if (auto status = store_->reports().PutBaselines(copies); !status.ok()) return status;
+    if (auto status = index_.SetDocuments(copies); !status.ok()) return status;
+    ingest_.SetBaselines(copies);
+    return absl::OkStatus();
+  }
+
+  // A host that was judged under another policy, by another controller or while it changed.
+  void CheckPolicy(const store::HostState& state) {
+    if (state.removed || !state.host.has_observed_time()) return;
+    const policy::Labels labels(state.host.labels().begin(), state.host.labels().end());
+    if (book_.current()->For(state.host.id(), labels).key != fleet::PolicyKeyOf(state)) {
+      reevaluator_.Wake();
+    }
+  }
+
   scans::HostResolver Resolver() {
     return [this](const v1::HostSelector& selector) {
       return index_.Read(
@@ -309,13 +337,15 @@ class RealServer : public Server {
   gateway::SessionRegistry sessions_;
   scans::ScanBoard board_;
   fleet::ChangeLog changes_{id_};
+  policy::PolicyBook book_;
+  // Before the index, whose thread wakes it.
+  reevaluate::Reevaluator reevaluator_;
   fleet::FleetIndex index_;
   fleet::Days days_;
   scans::Scheduler scheduler_;
   std::unique_ptr<support::WorkerPool> workers_;
   gateway::Ingest ingest_;
   gateway::GatewayService gateway_;
-  reevaluate::Reevaluator reevaluator_;
   notify::NetworkSender sender_;
   notify::Notifier notifier_;
   Surface surface_;

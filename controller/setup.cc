@@ -1,5 +1,6 @@
 #include "controller/setup.h"
 
+#include <openssl/rand.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "proto/support/key_files.h"
@@ -49,6 +51,13 @@ std::vector<std::string> CertificateNames(const Config& config) {
     if (names.front().empty()) names.erase(names.begin());
   }
   return names;
+}
+
+std::string NewControllerId() {
+  unsigned char bytes[8];
+  RAND_bytes(bytes, sizeof bytes);
+  return absl::StrCat("c-", absl::BytesToHexString(absl::string_view(
+                                reinterpret_cast<const char*>(bytes), sizeof bytes)));
 }
 
 std::string Hostname() {

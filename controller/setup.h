@@ -28,6 +28,9 @@ absl::StatusOr<std::string> DatabaseUrl(const Config& config);
 // Names of the server's certificate.
 std::vector<std::string> CertificateNames(const Config& config);
 
+// An id for a controller from this start on, that no other has.
+std::string NewControllerId();
+
 // This machine's name; empty when it has none.
 std::string Hostname();
 

@@ -31,15 +31,22 @@ void UsePlugins() {
 Surface::Surface(const SurfaceParts& parts)
     : parts_(parts),
       workers_(std::make_unique<support::WorkerPool>(parts.config.api_threads)),
-      hosts_(parts.store, parts.index, parts.baselines, parts.revocations, parts.clock),
-      baselines_(parts.baselines),
-      findings_(parts.store, parts.index, baselines_),
+      hosts_(parts.store, parts.index, parts.book, parts.revocations, parts.clock),
+      baselines_(parts.book),
+      findings_(parts.store, parts.index, baselines_, parts.book),
       summaries_(parts.store, parts.index, parts.days, baselines_, parts.clock),
       scans_(parts.store, parts.board, parts.resolve, parts.clock),
       schedules_(parts.store, parts.resolve, parts.clock),
       enrollment_tokens_(parts.store, parts.authority, parts.revocations, parts.clock),
       events_(parts.index, parts.changes, parts.clock),
       notifications_(parts.store, parts.notifier, parts.clock),
+      waivers_(parts.store, parts.index, parts.book, parts.clock,
+               {.two_persons = parts.config.waiver_two_persons,
+                .maximum = parts.config.waiver_maximum}),
+      tailorings_(parts.store, parts.book, parts.clock),
+      baseline_versions_(parts.store, parts.book, parts.clock),
+      what_if_runs_(parts.store, parts.index, parts.clock),
+      what_ifs_(parts.book, what_if_runs_, waivers_, tailorings_, parts.clock),
       identity_{parts.store, parts.authenticator, hasher_, throttle_, parts.clock},
       users_(identity_),
       sign_ins_(identity_),
@@ -72,6 +79,10 @@ void Surface::AddMethods() {
   api::AddSessionMethods(methods_, sign_ins_);
   api::AddTokenMethods(methods_, tokens_);
   api::AddActivityMethods(methods_, activities_);
+  api::AddWaiverMethods(methods_, waivers_);
+  api::AddTailoringMethods(methods_, tailorings_);
+  api::AddBaselineVersionMethods(methods_, baseline_versions_);
+  api::AddWhatIfMethods(methods_, what_ifs_);
   api::AddNotificationMethods(methods_, notifications_);
 }
 
@@ -143,6 +154,7 @@ void Surface::Drain() {
     grpc_server_->GetHealthCheckService()->SetServingStatus(false);
   }
   services_->Drain();
+  what_if_runs_.Stop();
 }
 
 void Surface::Stop(absl::Duration patience) {

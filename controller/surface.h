@@ -18,6 +18,9 @@
 #include "controller/api/methods.h"
 #include "controller/api/notifications.h"
 #include "controller/api/schedules.h"
+#include "controller/api/tailorings.h"
+#include "controller/api/waivers.h"
+#include "controller/api/what_ifs.h"
 #include "controller/config.h"
 #include "controller/fleet/change_log.h"
 #include "controller/fleet/days.h"
@@ -26,6 +29,8 @@
 #include "controller/gateway/session_registry.h"
 #include "controller/metrics/metrics.h"
 #include "controller/notify/notifier.h"
+#include "controller/policy/policy_book.h"
+#include "controller/reevaluate/what_if.h"
 #include "controller/rest/http_server.h"
 #include "controller/rest/service.h"
 #include "controller/rpc/services.h"
@@ -44,7 +49,7 @@ struct SurfaceParts {
   fleet::FleetIndex& index;
   fleet::ChangeLog& changes;
   fleet::Days& days;
-  const std::vector<v1::Baseline>& baselines;
+  policy::PolicyBook& book;
   access::Revocations& revocations;
   access::Authenticator& authenticator;
   access::ActivityLog& activity;
@@ -91,6 +96,11 @@ class Surface {
   api::EnrollmentTokens enrollment_tokens_;
   api::Events events_;
   api::Notifications notifications_;
+  api::Waivers waivers_;
+  api::Tailorings tailorings_;
+  api::BaselineVersions baseline_versions_;
+  reevaluate::WhatIfs what_if_runs_;
+  api::WhatIfs what_ifs_;
   access::PasswordHasher hasher_;
   access::SignInThrottle throttle_;
   const api::IdentityParts identity_;

@@ -19,6 +19,7 @@
 #include "controller/fleet/days.h"
 #include "controller/fleet/finding_pages.h"
 #include "controller/fleet/index.h"
+#include "controller/policy/policy_book.h"
 #include "controller/scans/scan_board.h"
 #include "controller/scans/scheduler.h"
 #include "controller/store/store.h"
@@ -37,13 +38,9 @@ using store::Principal;
 // hosts.cc
 class Hosts {
  public:
-  Hosts(store::Store& store, fleet::FleetIndex& index, const std::vector<v1::Baseline>& baselines,
+  Hosts(store::Store& store, fleet::FleetIndex& index, const policy::PolicyBook& book,
         access::Revocations& revocations, const support::Clock& clock)
-      : store_(store),
-        index_(index),
-        baselines_(baselines),
-        revocations_(revocations),
-        clock_(clock) {}
+      : store_(store), index_(index), book_(book), revocations_(revocations), clock_(clock) {}
   absl::StatusOr<v1::ListHostsResponse> List(const Principal& who,
                                              const v1::ListHostsRequest& request);
   absl::StatusOr<v1::Host> Get(const Principal& who, const v1::GetHostRequest& request);
@@ -64,36 +61,37 @@ class Hosts {
 
   store::Store& store_;
   fleet::FleetIndex& index_;
-  const std::vector<v1::Baseline>& baselines_;
+  const policy::PolicyBook& book_;
   access::Revocations& revocations_;
   const support::Clock& clock_;
 };
 
-// baselines.cc. The baselines do not change while the controller runs.
+// baselines.cc
 class Baselines {
  public:
-  explicit Baselines(const std::vector<v1::Baseline>& baselines) : baselines_(baselines) {}
+  explicit Baselines(const policy::PolicyBook& book) : book_(book) {}
   absl::StatusOr<v1::ListBaselinesResponse> List(const Principal& who,
                                                  const v1::ListBaselinesRequest& request);
   absl::StatusOr<v1::Baseline> Get(const Principal& who, const v1::GetBaselineRequest& request);
   absl::StatusOr<v1::Rule> GetRule(const Principal& who, const v1::GetRuleRequest& request);
 
-  // NOT_FOUND names those that exist.
-  absl::StatusOr<const v1::Baseline*> Find(const std::string& id) const;
+  // An active document. NOT_FOUND names those that exist.
+  absl::StatusOr<policy::Document> Find(const std::string& id) const;
   // By id or slug. NOT_FOUND.
   static absl::StatusOr<const v1::Rule*> FindRule(const v1::Baseline& baseline,
                                                   const std::string& rule);
-  const std::vector<v1::Baseline>& all() const { return baselines_; }
+  std::vector<policy::Document> all() const { return book_.current()->documents(); }
 
  private:
-  const std::vector<v1::Baseline>& baselines_;
+  const policy::PolicyBook& book_;
 };
 
 // findings.cc
 class Findings {
  public:
-  Findings(store::Store& store, const fleet::FleetIndex& index, const Baselines& baselines)
-      : store_(store), baselines_(baselines), pages_(index, store.reports(), baselines.all()) {}
+  Findings(store::Store& store, const fleet::FleetIndex& index, const Baselines& baselines,
+           const policy::PolicyBook& book)
+      : store_(store), baselines_(baselines), pages_(index, store.reports(), book) {}
   absl::StatusOr<v1::ListFindingsResponse> List(const Principal& who,
                                                 const v1::ListFindingsRequest& request);
 

@@ -7,9 +7,9 @@ namespace plimsoll::api {
 absl::StatusOr<v1::ListBaselinesResponse> Baselines::List(const Principal& who,
                                                           const v1::ListBaselinesRequest&) {
   v1::ListBaselinesResponse response;
-  for (const v1::Baseline& baseline : baselines_) {
+  for (const policy::Document& baseline : all()) {
     v1::Baseline* listed = response.add_baselines();
-    *listed = baseline;
+    *listed = *baseline;
     listed->clear_rules();
   }
   return response;
@@ -31,14 +31,15 @@ absl::StatusOr<v1::Rule> Baselines::GetRule(const Principal& who,
   return **rule;
 }
 
-absl::StatusOr<const v1::Baseline*> Baselines::Find(const std::string& id) const {
-  for (const v1::Baseline& baseline : baselines_) {
-    if (baseline.id() == id) return &baseline;
+absl::StatusOr<policy::Document> Baselines::Find(const std::string& id) const {
+  const std::vector<policy::Document> active = all();
+  for (const policy::Document& baseline : active) {
+    if (baseline->id() == id) return baseline;
   }
   return absl::NotFoundError(absl::StrCat(
       "no baseline \"", id, "\"; there are: ",
-      absl::StrJoin(baselines_, ", ", [](std::string* out, const v1::Baseline& baseline) {
-        out->append(baseline.id());
+      absl::StrJoin(active, ", ", [](std::string* out, const policy::Document& baseline) {
+        out->append(baseline->id());
       })));
 }
 

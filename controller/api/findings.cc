@@ -26,9 +26,9 @@ absl::StatusOr<v1::ListFindingsResponse> Findings::List(const Principal& who,
   }
   for (const std::string& wanted : request.rules()) {
     absl::Status missing = absl::NotFoundError(absl::StrCat("no rule \"", wanted, "\""));
-    for (const v1::Baseline& baseline : baselines_.all()) {
-      if (!query.baseline_id.empty() && baseline.id() != query.baseline_id) continue;
-      auto rule = Baselines::FindRule(baseline, wanted);
+    for (const policy::Document& baseline : baselines_.all()) {
+      if (!query.baseline_id.empty() && baseline->id() != query.baseline_id) continue;
+      auto rule = Baselines::FindRule(*baseline, wanted);
       if (!rule.ok()) continue;
       query.rule_ids.push_back((*rule)->id());
       missing = absl::OkStatus();
@@ -40,6 +40,7 @@ absl::StatusOr<v1::ListFindingsResponse> Findings::List(const Principal& who,
   }
   if (query.statuses.empty()) query.statuses = {v1::Verdict::FAIL, v1::Verdict::UNKNOWN};
   query.minimum_severity = request.minimum_severity();
+  if (request.has_waived()) query.waived = request.waived();
   if (!request.host().empty()) {
     auto host = FindHost(store_, who, request.host());
     if (!host.ok()) return host.status();

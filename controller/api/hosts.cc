@@ -81,14 +81,24 @@ absl::StatusOr<v1::HostReport> Hosts::GetReport(const Principal& who,
                                                 const v1::GetHostReportRequest& request) {
   auto host = FindHost(store_, who, request.host());
   if (!host.ok()) return host.status();
-  auto baseline = Baselines(baselines_).Find(request.baseline());
-  if (!baseline.ok()) return baseline.status();
+  // NOT_FOUND names those that exist.
+  if (auto baseline = Baselines(book_).Find(request.baseline()); !baseline.ok()) {
+    return baseline.status();
+  }
   auto stored = store_.reports().GetFacts(host->id());
   if (!stored.ok()) return stored.status();
   const std::string digest = absl::BytesToHexString(stored->digest);
-  return evaluate::Evaluate(
-      stored->facts, **baseline,
-      {.as_of = stored->observed, .host_id = host->id(), .facts_digest = digest});
+  const policy::HostPolicy policy =
+      book_.current()->For(host->id(), {host->labels().begin(), host->labels().end()});
+  for (const policy::Document& document : *policy.documents) {
+    if (document->id() != request.baseline()) continue;
+    return evaluate::Evaluate(stored->facts, *document,
+                              {.as_of = stored->observed,
+                               .host_id = host->id(),
+                               .facts_digest = digest,
+                               .waivers = policy.waivers});
+  }
+  return absl::UnavailableError("the policy has just changed; try again");
 }
 
 void Hosts::Announce(const std::string& host_id) {
@@ -142,9 +152,9 @@ absl::StatusOr<v1::ListTransitionsResponse> Hosts::ListTransitions(
   query.limit = *size;
   if (!request.rule().empty()) {
     std::set<std::string> ids;
-    for (const v1::Baseline& baseline : baselines_) {
-      if (!request.baseline().empty() && baseline.id() != request.baseline()) continue;
-      auto rule = Baselines::FindRule(baseline, request.rule());
+    for (const policy::Document& baseline : book_.current()->documents()) {
+      if (!request.baseline().empty() && baseline->id() != request.baseline()) continue;
+      auto rule = Baselines::FindRule(*baseline, request.rule());
       if (rule.ok()) ids.insert((*rule)->id());
     }
     if (ids.size() > 1) {

@@ -15,10 +15,14 @@
 #include "absl/strings/string_view.h"
 #include "controller/api/activity.h"
 #include "controller/api/api.h"
+#include "controller/api/baseline_versions.h"
 #include "controller/api/method.h"
 #include "controller/api/identity.h"
 #include "controller/api/notifications.h"
 #include "controller/api/schedules.h"
+#include "controller/api/tailorings.h"
+#include "controller/api/waivers.h"
+#include "controller/api/what_ifs.h"
 #include "proto/support/clock.h"
 
 namespace plimsoll::api {
@@ -113,6 +117,10 @@ void AddUserMethods(MethodTable& table, Users& users);
 void AddSessionMethods(MethodTable& table, SignIns& sign_ins);
 void AddTokenMethods(MethodTable& table, ApiTokens& tokens);
 void AddActivityMethods(MethodTable& table, Activities& activities);
+void AddWaiverMethods(MethodTable& table, Waivers& waivers);
+void AddTailoringMethods(MethodTable& table, Tailorings& tailorings);
+void AddBaselineVersionMethods(MethodTable& table, BaselineVersions& versions);
+void AddWhatIfMethods(MethodTable& table, WhatIfs& what_ifs);
 void AddNotificationMethods(MethodTable& table, Notifications& notifications);
 void AddEnrollmentMethods(MethodTable& table, EnrollmentTokens& tokens);
 

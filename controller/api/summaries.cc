@@ -123,13 +123,11 @@ absl::StatusOr<v1::ListFailingConfigurationsResponse> Summaries::ListConfigurati
   if (!baseline.ok()) return baseline.status();
   auto selection = SelectionOf(who, request);
   if (!selection.ok()) return selection.status();
-  int rule = -1;
+  std::string wanted;
   if (!request.rule().empty()) {
     auto found = Baselines::FindRule(**baseline, request.rule());
     if (!found.ok()) return found.status();
-    // It is one of the document's own.
-    rule = 0;
-    while (&(*baseline)->rules(rule) != *found) ++rule;
+    wanted = (*found)->id();
   }
   auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
@@ -142,8 +140,17 @@ absl::StatusOr<v1::ListFailingConfigurationsResponse> Summaries::ListConfigurati
     return BadToken();
   }
   using Sum = fleet::ConfigurationSum;
+  // Of the document that the columns are of, which may be another for a moment.
+  std::vector<std::string> rule_ids;
   std::vector<Sum> all = index_.Read([&](const fleet::Fleet& fleet) {
-    return fleet::FailingConfigurations(fleet, *fleet.Find(request.baseline()), *selection, rule);
+    const fleet::BaselineColumns& columns = *fleet.Find(request.baseline());
+    int rule = -1;
+    for (const v1::Rule& each : columns.document().rules()) {
+      if (each.id() == wanted) rule = static_cast<int>(rule_ids.size());
+      rule_ids.push_back(each.id());
+    }
+    if (!wanted.empty() && rule < 0) return std::vector<Sum>();
+    return fleet::FailingConfigurations(fleet, columns, *selection, rule);
   });
   v1::ListFailingConfigurationsResponse response;
   response.set_configuration_count(static_cast<int32_t>(all.size()));
@@ -161,7 +168,7 @@ absl::StatusOr<v1::ListFailingConfigurationsResponse> Summaries::ListConfigurati
         line.set_fingerprint(absl::StrFormat("%016x", row.fingerprint));
         line.set_container_count(row.containers);
         line.set_host_count(row.hosts);
-        for (const uint16_t place : row.rules) line.add_rule_ids((*baseline)->rules(place).id());
+        for (const uint16_t place : row.rules) line.add_rule_ids(rule_ids[place]);
         line.set_example_host_id(row.example_host_id);
       },
       [](const Sum& row) {

@@ -27,8 +27,8 @@ void AddSummaryMethods(MethodTable& table, Summaries& summaries) {
             summaries, &Summaries::ListConfigurations);
   table.Add({.rpc = "SummaryService.GetTrend",
              .permission = Permission::kRead,
-             .http = "GET /v1/baselines/{baseline}/trend",
-             .aggregate = true},
+             // No aggregate: it changes with the day, too.
+             .http = "GET /v1/baselines/{baseline}/trend"},
             summaries, &Summaries::GetTrend);
 }
 

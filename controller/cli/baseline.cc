@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controller/cli/baseline_file.h"
+#include "controller/cli/baseline_versions.h"
 #include "controller/cli/baseline_view.h"
 #include "controller/cli/command.h"
 #include "controller/evaluate/baseline_loader.h"
@@ -80,8 +81,8 @@ void AddBaseline(CLI::App& app, Session& session) {
     std::string file;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* baseline =
-      app.add_subcommand("baseline", "Baseline documents, without a server: list, show, validate");
+  CLI::App* baseline = app.add_subcommand(
+      "baseline", "Baseline documents: list, show, validate; upload, activate and more");
   baseline->require_subcommand(1);
   CLI::App* list = baseline->add_subcommand("list", "Baselines that come with this program");
   AddOutputOption(*list, session);
@@ -111,6 +112,7 @@ void AddBaseline(CLI::App& app, Session& session) {
     *session.out << options->file << ": valid, " << loaded->rules_size() << " rules, digest "
                  << loaded->digest() << "\n";
   });
+  AddBaselineVersions(*baseline, session);
 }
 
 }  // namespace plimsoll::cli

@@ -117,6 +117,8 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddScan(app, session);
   AddSchedule(app, session);
   AddNotification(app, session);
+  AddWaiver(app, session);
+  AddTailoring(app, session);
   AddToken(app, session);
   AddUser(app, session);
   AddApiToken(app, session);

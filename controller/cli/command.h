@@ -74,6 +74,8 @@ void AddConfigurations(CLI::App& app, Session& session);
 void AddScan(CLI::App& app, Session& session);
 void AddSchedule(CLI::App& app, Session& session);
 void AddNotification(CLI::App& app, Session& session);
+void AddWaiver(CLI::App& app, Session& session);
+void AddTailoring(CLI::App& app, Session& session);
 void AddToken(CLI::App& app, Session& session);
 void AddBaseline(CLI::App& app, Session& session);
 void AddEvaluate(CLI::App& app, Session& session);

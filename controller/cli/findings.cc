@@ -46,6 +46,8 @@ absl::Status ListFindings(Client& client, FindingsOptions& options, Session& ses
     std::string observed = Printable(finding.observed(), 100);
     if (!finding.reason().empty())
       absl::StrAppend(&observed, " [", Printable(finding.reason(), 64), "]");
+    if (!finding.waiver_id().empty())
+      absl::StrAppend(&observed, " (waived: ", Printable(finding.waiver_id(), 64), ")");
     table.Row({PaintSeverity(session.terminal, fleet.severity()),
                PaintStatus(session.terminal, finding.status()),
                absl::StrCat(fleet.baseline_id(), " ", fleet.rule_id()),
@@ -111,6 +113,11 @@ void AddFindings(CLI::App& app, Session& session) {
           "--baseline", [options](const std::string& id) { options->request.set_baseline(id); },
           "Only this baseline [all]")
       ->type_name("ID");
+  command->add_flag_callback(
+      "--waived", [options] { options->request.set_waived(true); }, "Only what a waiver accepts");
+  command->add_flag_callback(
+      "--not-waived", [options] { options->request.set_waived(false); },
+      "Only what no waiver accepts");
   AddHostFilter(*command, options->filter);
   AddLimitOption(*command, options->limit);
   command->footer("Example:\n  plimsoll findings --severity high -l env=prod");

@@ -41,12 +41,15 @@ void PrintHistory(const v1::ListTransitionsResponse& all, Session& session) {
   Table table({"OBSERVED", "RECORDED", "RULE", "CHANGE", "CAUSE"});
   for (const v1::Transition& transition : all.transitions()) {
     const bool first = transition.cause() == v1::Transition::FIRST;
-    const std::string from = first ? "-" : PaintStatus(session.terminal, transition.from());
+    const auto status = [&](v1::Verdict::Status value, bool waived) {
+      return absl::StrCat(PaintStatus(session.terminal, value), waived ? " (waived)" : "");
+    };
+    const std::string from = first ? "-" : status(transition.from(), transition.from_waived());
     gap = gap || transition.has_gap_begin_time();
     table.Row({FormatInstant(transition.observed_time()), Delay(transition),
                absl::StrCat(Printable(transition.baseline_id(), 32), " ",
                             Printable(transition.rule_id(), 16)),
-               absl::StrCat(from, " > ", PaintStatus(session.terminal, transition.to())),
+               absl::StrCat(from, " > ", status(transition.to(), transition.to_waived())),
                absl::StrCat(Cause(transition), transition.has_gap_begin_time() ? " *" : "")});
   }
   table.Print(session.terminal, *session.out);
@@ -107,8 +110,10 @@ void AddHistory(CLI::App& app, Session& session) {
   AddLimitOption(*command, options->limit);
   command->footer(
       "OBSERVED is the host's clock when the facts changed, RECORDED how much later the controller "
-      "had them.\nThe cause is first (never judged before), facts (the host changed) or baseline "
-      "(the rule did).\n\nExamples:\n  plimsoll history web-1 --rule 5.04\n  plimsoll history "
+      "had them.\nThe cause is first (never judged before), facts (the host changed), baseline "
+      "(the rule "
+      "did), tailoring\n(its parameters did) or waiver.\n\nExamples:\n  plimsoll history web-1 "
+      "--rule 5.04\n  plimsoll history "
       "web-1 "
       "--limit 0 -o json");
   command->final_callback([options, &session] {

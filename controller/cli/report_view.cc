@@ -28,6 +28,11 @@ void PrintFinding(const v1::Finding& finding, const Terminal& terminal, std::ost
     absl::StrAppend(&line, " (expected ", Printable(finding.expected(), 300), ")");
   }
   if (!finding.reason().empty()) absl::StrAppend(&line, " [", Printable(finding.reason(), 64), "]");
+  if (!finding.waiver_id().empty()) {
+    absl::StrAppend(&line, " (waived: ", Printable(finding.waiver_id(), 64), ")");
+  } else if (!finding.lapsed_waiver_id().empty()) {
+    absl::StrAppend(&line, " (waiver ", Printable(finding.lapsed_waiver_id(), 64), " lapsed)");
+  }
   out << Wrap(line, terminal.width(), kIndent);
   for (const v1::Note& note : finding.notes()) {
     out << terminal.Paint(
@@ -45,6 +50,7 @@ void PrintVerdict(const v1::Verdict& verdict, const v1::Rule& rule,
       << Printable(rule.title(), 200);
   if (!rule.alias_of().empty())
     out << terminal.Paint(absl::StrCat(" (as ", rule.alias_of(), ")"), Style::kDim);
+  if (verdict.waived()) out << terminal.Paint(" (waived)", Style::kDim);
   out << "\n";
   const bool speaks = verdict.status() != v1::Verdict::PASS;
   // With one finding, the message would say the same again.
@@ -111,7 +117,9 @@ void PrintReport(const v1::HostReport& report, const v1::Baseline& baseline,
 
 std::string CountsLine(const v1::StatusCounts& counts, const Terminal& terminal) {
   return absl::StrCat(terminal.Paint(absl::StrCat(counts.pass(), " pass"), Style::kGreen), ", ",
-                      terminal.Paint(absl::StrCat(counts.fail(), " fail"), Style::kRed), ", ",
+                      terminal.Paint(absl::StrCat(counts.fail(), " fail"), Style::kRed),
+                      counts.waived() > 0 ? absl::StrCat(" (", counts.waived(), " waived)") : "",
+                      ", ",
                       terminal.Paint(absl::StrCat(counts.unknown(), " unknown"), Style::kYellow),
                       ", ", terminal.Paint(absl::StrCat(counts.manual(), " manual"), Style::kCyan),
                       ", ", counts.not_applicable(), " not applicable");
@@ -156,10 +164,11 @@ void AddReportOptions(CLI::App& command, ReportViewOptions& options) {
 bool AnyFailure(const v1::HostReport& report, const v1::Baseline& baseline, v1::Severity minimum) {
   absl::flat_hash_map<std::string, v1::Severity> severities;
   for (const v1::Rule& rule : baseline.rules()) severities[rule.id()] = rule.severity();
-  return std::any_of(
-      report.verdicts().begin(), report.verdicts().end(), [&](const v1::Verdict& verdict) {
-        return verdict.status() == v1::Verdict::FAIL && severities[verdict.rule_id()] >= minimum;
-      });
+  return std::any_of(report.verdicts().begin(), report.verdicts().end(),
+                     [&](const v1::Verdict& verdict) {
+                       return verdict.status() == v1::Verdict::FAIL && !verdict.waived() &&
+                              severities[verdict.rule_id()] >= minimum;
+                     });
 }
 
 }  // namespace plimsoll::cli

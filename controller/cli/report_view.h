@@ -33,7 +33,7 @@ std::string CountsLine(const v1::StatusCounts& counts, const Terminal& terminal)
 // Adds --status, --severity, --remediation and --all-findings to a command.
 void AddReportOptions(CLI::App& command, ReportViewOptions& options);
 
-// Does a rule of at least this severity fail?
+// Does a rule of at least this severity fail, and no waiver accept it?
 bool AnyFailure(const v1::HostReport& report, const v1::Baseline& baseline, v1::Severity minimum);
 
 }  // namespace plimsoll::cli

@@ -57,6 +57,10 @@ void PrintSummary(const v1::Summary& summary, Session& session) {
   }
   *session.out << "\n";
   PrintCoverage(summary, *session.out);
+  if (summary.counts().waived() > 0) {
+    *session.out << summary.counts().waived() << " of " << summary.counts().fail()
+                 << " failing verdicts are waived; they count as failing\n";
+  }
   *session.out << "\n";
   if (summary.rules().empty()) {
     *session.out << "Nothing evaluated yet.\n";

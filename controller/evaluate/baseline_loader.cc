@@ -19,21 +19,6 @@ namespace {
 using v1::Baseline;
 using v1::Rule;
 
-std::string DigestOf(const Baseline& baseline) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    baseline.SerializeToCodedStream(&coded);
-  }
-  unsigned char digest[32];
-  unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
-  return absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
-}
-
 bool IsKebabCase(absl::string_view text) {
   const auto allowed = [](char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); };
   bool letter = false;
@@ -149,20 +134,41 @@ class Validator {
 
 }  // namespace
 
+std::string BaselineDigest(const Baseline& baseline) {
+  if (!baseline.digest().empty()) {
+    Baseline bare = baseline;
+    bare.clear_digest();
+    return BaselineDigest(bare);
+  }
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    baseline.SerializeToCodedStream(&coded);
+  }
+  unsigned char digest[32];
+  unsigned int size = 0;
+  EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
+}
+
 absl::StatusOr<Baseline> LoadBaseline(absl::string_view yaml, absl::string_view file_name) {
   Baseline baseline;
   YamlDecoding decoding = DecodeYaml(yaml, file_name, baseline);
   if (decoding.problems.empty()) {
-    if (decoding.lines.contains("digest")) {
-      decoding.problems.push_back(absl::StrCat(file_name, ":", decoding.lines["digest"],
-                                               ": digest: computed by the loader; leave it out"));
+    for (const char* key : {"digest", "tailored_from", "tailoring_ids"}) {
+      if (!decoding.lines.contains(key)) continue;
+      decoding.problems.push_back(absl::StrCat(file_name, ":", decoding.lines[key], ": ", key,
+                                               ": computed by the loader; leave it out"));
     }
     Validator(baseline, file_name, decoding).Run();
   }
   if (!decoding.problems.empty()) {
     return absl::InvalidArgumentError(absl::StrJoin(decoding.problems, "\n"));
   }
-  baseline.set_digest(DigestOf(baseline));
+  baseline.set_digest(BaselineDigest(baseline));
   return baseline;
 }
 

@@ -16,6 +16,9 @@ namespace plimsoll::evaluate {
 // alias. Pure.
 absl::StatusOr<v1::Baseline> LoadBaseline(absl::string_view yaml, absl::string_view file_name);
 
+// SHA-256 over the canonical form of a document, `digest` itself left out; lower-case hex. Pure.
+std::string BaselineDigest(const v1::Baseline& baseline);
+
 // The baselines compiled into the program (controller/baselines/*.yaml), by id.
 std::vector<std::string> ShippedBaselineIds();
 

@@ -43,6 +43,7 @@ inline constexpr char kDriverWithoutOption[] = "driver_without_option";
 inline constexpr char kOptionRemovedFromEngine[] = "option_removed_from_engine";
 inline constexpr char kIncompatibleWithSwarm[] = "incompatible_with_swarm";
 inline constexpr char kEngineUnsupported[] = "engine_unsupported";
+inline constexpr char kSwitchedOff[] = "switched_off";
 inline constexpr char kConfiguredNotInForce[] = "configured_not_in_force";
 inline constexpr char kPendingRestart[] = "pending_restart";
 }  // namespace reason

@@ -130,7 +130,9 @@ void Evaluate(const v1::HostFacts& facts, const v1::Baseline& baseline, const Op
     Judge judge(verdict);
     const v1::Check::KindCase kind = rule.check().kind_case();
     const CheckEntry* entry = FindCheck(kind);
-    if (stale) {
+    if (!rule.switched_off().empty()) {
+      judge.Decide(Verdict::NOT_APPLICABLE, reason::kSwitchedOff, rule.switched_off());
+    } else if (stale) {
       judge.Decide(Verdict::UNKNOWN, reason::kStale, "the facts are older than the maximum age");
     } else if (entry == nullptr) {
       judge.Decide(Verdict::UNKNOWN, reason::kSourceUnsupported,
@@ -142,7 +144,10 @@ void Evaluate(const v1::HostFacts& facts, const v1::Baseline& baseline, const Op
       RunCheck(context, *entry, rule.check(), judge);
     }
     judge.Finish();
-    if (rule.scored() && rule.alias_of().empty()) Count(verdict.status(), counts);
+    if (!options.waivers.empty()) ApplyWaivers(index, baseline.id(), options.waivers, verdict);
+    if (!rule.scored() || !rule.alias_of().empty()) continue;
+    Count(verdict.status(), counts);
+    if (verdict.waived()) counts.set_waived(counts.waived() + 1);
   }
 }
 

@@ -3,6 +3,8 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "controller/evaluate/waivers.h"
 #include "plimsoll/v1/baseline.pb.h"
 #include "plimsoll/v1/host_facts.pb.h"
 #include "plimsoll/v1/plan.pb.h"
@@ -20,6 +22,9 @@ struct Options {
   // the report as they are; empty when the caller knows none.
   absl::string_view host_id = {};
   absl::string_view facts_digest = {};
+  // Waivers in effect for the host, by id. Which they are the caller knows: `as_of` is no measure,
+  // facts of yesterday may be waived today.
+  absl::Span<const HostWaiver> waivers = {};
 };
 
 // Version of the evaluator, in every report. Goes up when equal inputs no longer give equal

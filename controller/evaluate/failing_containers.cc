@@ -81,15 +81,65 @@ uint64_t Fingerprint(const v1::Container& container, v1::Container& common) {
   common = container;
   ForgetInstance(common);
   // No map is left: fields come in the order of their numbers.
-  const std::string bytes = common.SerializeAsString();
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest);
-  uint64_t fingerprint = 0;
-  for (int i = 0; i < 8; ++i) fingerprint = fingerprint << 8 | digest[i];
-  return fingerprint;
+  return DigestPrefix(common.SerializeAsString());
+}
+
+void CopySorted(const google::protobuf::RepeatedPtrField<std::string>& from,
+                google::protobuf::RepeatedPtrField<std::string>& to) {
+  to = from;
+  std::sort(to.begin(), to.end());
+}
+
+void CopyMounts(const v1::Container& from, v1::Container& to) {
+  for (const v1::Container::Mount& mount : from.mounts()) {
+    v1::Container::Mount one = mount;
+    ForgetInstance(one, from.id());
+    v1::Container::Mount& copy = *to.add_mounts();
+    copy.set_type(one.type());
+    copy.set_source(one.source());
+    copy.set_destination(one.destination());
+    copy.set_read_write(one.read_write());
+    copy.set_propagation(one.propagation());
+  }
+  std::sort(to.mutable_mounts()->begin(), to.mutable_mounts()->end(),
+            [](const auto& a, const auto& b) { return a.destination() < b.destination(); });
 }
 
 }  // namespace
+
+uint64_t DigestPrefix(absl::string_view bytes) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest);
+  uint64_t prefix = 0;
+  for (int i = 0; i < 8; ++i) prefix = prefix << 8 | digest[i];
+  return prefix;
+}
+
+uint64_t GrantedFingerprint(const v1::Container& container) {
+  v1::Container granted;
+  granted.set_image_id(container.image_id());
+  if (container.has_privileged()) granted.set_privileged(container.privileged());
+  granted.set_user(container.user());
+  CopySorted(container.cap_add(), *granted.mutable_cap_add());
+  CopySorted(container.cap_drop(), *granted.mutable_cap_drop());
+  *granted.mutable_security_options() = container.security_options();
+  granted.set_network_mode(container.network_mode());
+  granted.set_pid_mode(container.pid_mode());
+  granted.set_ipc_mode(container.ipc_mode());
+  granted.set_uts_mode(container.uts_mode());
+  granted.set_userns_mode(container.userns_mode());
+  granted.set_cgroupns_mode(container.cgroupns_mode());
+  for (std::string* mode :
+       {granted.mutable_network_mode(), granted.mutable_pid_mode(), granted.mutable_ipc_mode()}) {
+    ForgetContainer(*mode);
+  }
+  CopyMounts(container, granted);
+  *granted.mutable_devices() = container.devices();
+  *granted.mutable_device_cgroup_rules() = container.device_cgroup_rules();
+  *granted.mutable_device_requests() = container.device_requests();
+  granted.mutable_security_options()->DiscardUnknownFields();
+  return DigestPrefix(granted.SerializeAsString());
+}
 
 uint64_t ContainerFingerprint(const v1::Container& container) {
   v1::Container common;

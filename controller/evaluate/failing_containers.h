@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
 #include "plimsoll/v1/baseline.pb.h"
 #include "plimsoll/v1/container_facts.pb.h"
 #include "plimsoll/v1/host_facts.pb.h"
@@ -18,6 +19,13 @@ namespace plimsoll::evaluate {
 // process, host ports the engine chose, ids of networks and namespaces, anonymous volumes, outcomes
 // of readings). Pure; equal on every host.
 uint64_t ContainerFingerprint(const v1::Container& container);
+
+// The same over what a waiver that is bound to facts remembers of a container
+// (Waiver.bound_to_facts).
+uint64_t GrantedFingerprint(const v1::Container& container);
+
+// First 8 bytes, big endian, of the SHA-256 of `bytes`.
+uint64_t DigestPrefix(absl::string_view bytes);
 
 // Fingerprints of one host's containers, each computed once. Not thread-safe.
 class ContainerFingerprints {

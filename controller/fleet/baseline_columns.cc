@@ -9,15 +9,16 @@ namespace {
 constexpr size_t kMaximumTimes = 31;
 constexpr int kTimeShift = 3;
 
-uint8_t KnownStatus(char byte) {
-  const auto status = static_cast<uint8_t>(byte);
-  return status < kStatusCount ? status : 0;
-}
-
 }  // namespace
 
+char BaselineColumns::CodeOf(char stored) {
+  if (stored == (v1::Verdict::FAIL | store::kWaivedMark)) return kWaivedFail;
+  const auto status = static_cast<uint8_t>(stored);
+  return status < kStatusCount ? static_cast<char>(status) : 0;
+}
+
 BaselineColumns::BaselineColumns(const v1::Baseline& document)
-    : document_(document), planes_(document.rules_size()) {
+    : document_(document), planes_(document.rules_size()), waived_hosts_(document.rules_size()) {
   for (const v1::Rule& rule : document.rules()) {
     scored_.push_back(rule.scored() && rule.alias_of().empty());
   }
@@ -44,6 +45,9 @@ void BaselineColumns::AddDocument(const v1::Baseline& other) {
     const bool known = place != places.end();
     if (known) mapping.to[place->second] = static_cast<int>(mapping.from.size());
     mapping.from.push_back(known ? place->second : -1);
+    const v1::Severity severity = known ? other.rules(place->second).severity() : rule.severity();
+    mapping.severities.push_back(
+        static_cast<uint8_t>(std::clamp<int>(severity, 0, kSeverityCount - 1)));
   }
   mappings_[other.digest()] = std::move(mapping);
 }
@@ -54,6 +58,7 @@ void BaselineColumns::Flip(size_t rule, Slot slot, int difference) {
   for (int i = 0; i < kPlanes; ++i) {
     if ((difference >> i) & 1) planes_[rule][i].data()[slot / 64] ^= uint64_t{1} << (slot % 64);
   }
+  if (difference & 8) waived_hosts_[rule] += planes_[rule][3].Test(slot) ? 1 : -1;
 }
 
 void BaselineColumns::Set(Slot slot, const store::HostVerdicts* verdicts) {
@@ -67,7 +72,8 @@ void BaselineColumns::Set(Slot slot, const store::HostVerdicts* verdicts) {
 
 void BaselineColumns::Clear(Slot slot) {
   Row& row = rows_[slot];
-  for (size_t rule = 0; rule < row.cells.size(); ++rule) Flip(rule, slot, row.cells[rule] & 7);
+  for (size_t rule = 0; rule < row.cells.size(); ++rule)
+    Flip(rule, slot, PlanesOf(row.cells[rule]));
   Release(row);
   row = Row();
   scores_[slot] = Score();
@@ -83,26 +89,29 @@ void BaselineColumns::SetCells(Slot slot, const store::HostVerdicts& verdicts,
   std::vector<int64_t> times;
   for (size_t rule = 0; rule < mapping.from.size(); ++rule) {
     const int from = mapping.from[rule];
-    uint8_t status = 0;
+    char code = 0;
     if (from >= 0 && from < static_cast<int>(verdicts.statuses.size())) {
-      status = KnownStatus(verdicts.statuses[from]);
+      code = CodeOf(verdicts.statuses[from]);
     }
     if (from >= 0 && from < static_cast<int>(verdicts.since.size())) {
       since[rule] = verdicts.since[from];
     }
-    const int before = row.cells[rule] & 7;
-    if (before != status) Flip(rule, slot, before ^ status);
+    const int before = PlanesOf(row.cells[rule]);
+    const int now = PlanesOf(code);
+    if (before != now) Flip(rule, slot, before ^ now);
     const auto time = std::find(times.begin(), times.end(), since[rule]);
     // Past 31 the place is of no use: `times` will be one for each rule.
     const size_t place = std::min<size_t>(time - times.begin(), kMaximumTimes);
     if (time == times.end()) times.push_back(since[rule]);
-    row.cells[rule] = static_cast<char>(status | place << kTimeShift);
+    row.cells[rule] = static_cast<char>(code | place << kTimeShift);
     if (!scored_[rule]) continue;
-    ++score.by_status[status];
-    const int severity = document_.rules(static_cast<int>(rule)).severity();
-    if (status == v1::Verdict::FAIL && severity >= 0 && severity < kSeverityCount) {
-      ++score.failing[severity];
-    }
+    ++score.by_status[now & 7];
+    if ((now & 7) != v1::Verdict::FAIL) continue;
+    const uint8_t severity = mapping.severities[rule];
+    ++score.failing[severity];
+    if ((now & 8) == 0) continue;
+    ++score.by_status[kWaivedCount];
+    ++score.waived[severity];
   }
   row.times = times.size() > kMaximumTimes ? std::move(since) : std::move(times);
   row.times.shrink_to_fit();
@@ -176,6 +185,10 @@ Counts BaselineColumns::Count(size_t rule, const Bitmap& among, int64_t hosts) c
   counts[v1::Verdict::NOT_APPLICABLE] = in.both;
   counts[v1::Verdict::MANUAL] = in.third;
   counts[v1::Verdict::UNKNOWN] = hosts - in.first - in.second + in.both - in.third;
+  if (waived_hosts_[rule] == 0) return counts;
+  Bitmap waived = planes[3];
+  waived.And(among);
+  counts[kWaivedCount] = waived.Count();
   return counts;
 }
 
@@ -204,6 +217,7 @@ void AddTo(const Counts& counts, v1::StatusCounts& to) {
   to.set_unknown(sum(v1::Verdict::UNKNOWN, to.unknown()));
   to.set_not_applicable(sum(v1::Verdict::NOT_APPLICABLE, to.not_applicable()));
   to.set_manual(sum(v1::Verdict::MANUAL, to.manual()));
+  to.set_waived(sum(kWaivedCount, to.waived()));
 }
 
 void AddTo(const Score& score, v1::StatusCounts& to) {

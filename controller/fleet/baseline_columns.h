@@ -19,15 +19,18 @@ namespace plimsoll::fleet {
 inline constexpr int kStatusCount = 5;
 inline constexpr int kSeverityCount = 6;
 
-// Verdicts by v1.Verdict.Status.
-using Counts = std::array<int64_t, kStatusCount>;
+// Verdicts by v1.Verdict.Status and, at kWaivedCount, those of FAIL that are waived.
+inline constexpr int kWaivedCount = kStatusCount;
+inline constexpr int kCountCount = kStatusCount + 1;
+using Counts = std::array<int64_t, kCountCount>;
 
 // Scored verdicts of one host.
 struct Score {
-  // By v1.Verdict.Status.
-  std::array<uint16_t, kStatusCount> by_status = {};
-  // FAIL by v1.Severity.
+  // As Counts.
+  std::array<uint16_t, kCountCount> by_status = {};
+  // FAIL by v1.Severity, as the host's own document has it, and those of them that are waived.
   std::array<uint16_t, kSeverityCount> failing = {};
+  std::array<uint16_t, kSeverityCount> waived = {};
 };
 
 // Containers of one configuration on one host.
@@ -46,9 +49,10 @@ struct Configuration {
   uint32_t uses = 0;
 };
 
-// Each rule is three bit planes over slots: the bits of v1.Verdict.Status. A host without a report
-// has none set, as has UNKNOWN: reported() tells them apart. Beside them a row for each host, to
-// find what changed without touching the planes. Not thread-safe while it changes.
+// Each rule is four bit planes over slots: the bits of v1.Verdict.Status, and whether it is waived.
+// A host without a report has none set, as has UNKNOWN: reported() tells them apart. Beside them a
+// row for each host, to find what changed without touching the planes. Not thread-safe while it
+// changes.
 class BaselineColumns {
  public:
   // Verdicts are kept by the rules of `document`, the active one of its id. Borrows.
@@ -73,8 +77,9 @@ class BaselineColumns {
   // --- One host, which has a report.
 
   v1::Verdict::Status status(Slot slot, size_t rule) const {
-    return static_cast<v1::Verdict::Status>(rows_[slot].cells[rule] & 7);
+    return static_cast<v1::Verdict::Status>(PlanesOf(rows_[slot].cells[rule]) & 7);
   }
+  bool waived(Slot slot, size_t rule) const { return (rows_[slot].cells[rule] & 7) == kWaivedFail; }
   // Microseconds since 1970; 0: not known.
   int64_t since(Slot slot, size_t rule) const;
   const Score& score(Slot slot) const { return scores_[slot]; }
@@ -92,10 +97,18 @@ class BaselineColumns {
   void Filter(size_t rule, uint32_t statuses, Bitmap& among) const;
 
  private:
-  static constexpr int kPlanes = 3;
+  static constexpr int kPlanes = 4;
+  // In place of FAIL in a cell.
+  static constexpr int kWaivedFail = 5;
+  // The bits of a cell's planes.
+  static int PlanesOf(char cell) {
+    const int code = cell & 7;
+    return code == kWaivedFail ? v1::Verdict::FAIL | 8 : code;
+  }
+  static char CodeOf(char stored);
   struct Row {
-    // For each rule its status and, five bits up, the place of its time in `times`. Empty: no
-    // report.
+    // For each rule its status, or kWaivedFail, and, three bits up, the place of its time in
+    // `times`. Empty: no report.
     std::string cells;
     // Times that differ; one for each rule when there are more than 31 that differ.
     std::vector<int64_t> times;
@@ -106,6 +119,8 @@ class BaselineColumns {
     // Place in the other of each active rule, and the other way round.
     std::vector<int> from;
     std::vector<int> to;
+    // v1.Severity of each active rule in the other; that of the active document where it has none.
+    std::vector<uint8_t> severities;
   };
 
   void SetCells(Slot slot, const store::HostVerdicts& verdicts, const Mapping& mapping);
@@ -122,6 +137,8 @@ class BaselineColumns {
   Bitmap reported_;
   // Of each rule.
   std::vector<std::array<Bitmap, kPlanes>> planes_;
+  // Hosts on which each rule is waived: mostly none, and the plane need not be read.
+  std::vector<int32_t> waived_hosts_;
   std::vector<Row> rows_;
   std::vector<Score> scores_;
   std::vector<Configuration> configurations_;

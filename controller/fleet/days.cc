@@ -35,6 +35,7 @@ v1::FleetDay Today(const Fleet& fleet, const BaselineColumns& baseline) {
     day.add_unknown(score.by_status[v1::Verdict::UNKNOWN]);
     day.add_not_applicable(score.by_status[v1::Verdict::NOT_APPLICABLE]);
     day.add_manual(score.by_status[v1::Verdict::MANUAL]);
+    day.add_waived(score.by_status[kWaivedCount]);
   }
   return day;
 }
@@ -101,6 +102,10 @@ absl::StatusOr<Days::Day> Days::Decode(const store::StoredDay& stored) {
     day[i].counts[v1::Verdict::UNKNOWN] = static_cast<uint16_t>(content.unknown(i));
     day[i].counts[v1::Verdict::NOT_APPLICABLE] = static_cast<uint16_t>(content.not_applicable(i));
     day[i].counts[v1::Verdict::MANUAL] = static_cast<uint16_t>(content.manual(i));
+    // Days kept before waivers have none.
+    if (i < content.waived_size()) {
+      day[i].counts[kWaivedCount] = static_cast<uint16_t>(content.waived(i));
+    }
   }
   return day;
 }
@@ -151,7 +156,7 @@ v1::TrendPoint Days::PointOf(absl::CivilDay day, const Day& points,
     }
     ++hosts;
     int64_t verdicts = 0;
-    for (int i = 0; i < kStatusCount; ++i) {
+    for (int i = 0; i < kCountCount; ++i) {
       sum[i] += each.counts[i];
       verdicts += each.counts[i];
     }
@@ -196,7 +201,7 @@ absl::StatusOr<v1::Trend> Days::Trend(const std::string& baseline_id, const Sele
     point.set_evaluated_host_count(static_cast<int32_t>(counted.Count()));
     Counts sum = {};
     counted.ForEach([&](Slot slot) {
-      for (int i = 0; i < kStatusCount; ++i) sum[i] += baseline.score(slot).by_status[i];
+      for (int i = 0; i < kCountCount; ++i) sum[i] += baseline.score(slot).by_status[i];
     });
     AddTo(sum, *point.mutable_counts());
     SetCompliance(point.counts(), point);

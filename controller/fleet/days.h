@@ -48,8 +48,8 @@ class Days {
   // One host's point.
   struct Point {
     int64_t ordinal;
-    // By v1.Verdict.Status. All 0: its verdicts did not count.
-    std::array<uint16_t, kStatusCount> counts;
+    // As Counts. All 0: its verdicts did not count.
+    std::array<uint16_t, kCountCount> counts = {};
   };
   // By ordinal.
   using Day = std::vector<Point>;

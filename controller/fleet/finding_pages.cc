@@ -66,42 +66,29 @@ FindingPosition BehindHost(const FindingCandidate& candidate) {
   return {rule.severity(), rule.id(), candidate.entry->alone.id(), candidate.host_id, true, "", 0};
 }
 
-// The finding that stands for a verdict without any.
-v1::Finding HostFinding(const Verdict& verdict) {
-  v1::Finding finding;
-  finding.set_status(verdict.status());
-  finding.set_reason(verdict.reason());
-  finding.set_observed(verdict.message());
-  return finding;
+// The document of the rule alone, as the host is judged by it.
+v1::Baseline AloneFor(const FindingCandidate& candidate) {
+  const v1::Baseline& alone = candidate.entry->alone;
+  for (const policy::Document& document : *candidate.policy.documents) {
+    if (document->id() != alone.id() || document->digest() == alone.digest()) continue;
+    for (const v1::Rule& rule : document->rules()) {
+      if (rule.id() == alone.rules(0).id()) return Alone(*document, rule);
+    }
+  }
+  return alone;
 }
 
 // Findings of one rule on one host.
 std::vector<v1::Finding> FindingsOf(const FindingCandidate& candidate,
                                     const store::StoredFacts& stored, v1::HostReport& report) {
-  evaluate::Evaluate(stored.facts, candidate.entry->alone, {.as_of = stored.observed}, report);
+  evaluate::Evaluate(stored.facts, AloneFor(candidate),
+                     {.as_of = stored.observed, .waivers = candidate.policy.waivers}, report);
   const Verdict& verdict = report.verdicts(0);
   std::vector<v1::Finding> findings(verdict.findings().begin(), verdict.findings().end());
   const bool speaks =
       verdict.status() != Verdict::PASS && verdict.status() != Verdict::NOT_APPLICABLE;
-  if (findings.empty() && speaks) findings.push_back(HostFinding(verdict));
+  if (findings.empty() && speaks) findings.push_back(evaluate::FindingOfVerdict(verdict));
   return findings;
-}
-
-// Newest facts by host. Facts that are damaged come as a host that has none.
-absl::StatusOr<absl::flat_hash_map<std::string, store::StoredFacts>> FactsOf(
-    store::ReportStore& reports, const std::vector<std::string>& ids) {
-  absl::flat_hash_map<std::string, store::StoredFacts> by_host;
-  auto all = reports.GetFactsOf(ids);
-  if (absl::IsDataLoss(all.status())) {
-    all = std::vector<store::StoredFacts>();
-    for (const std::string& id : ids) {
-      auto one = reports.GetFacts(id);
-      if (one.ok()) all->push_back(*std::move(one));
-    }
-  }
-  if (!all.ok()) return all.status();
-  for (store::StoredFacts& facts : *all) by_host[facts.host_id] = std::move(facts);
-  return by_host;
 }
 
 v1::FleetFinding FleetFindingOf(const FindingCandidate& candidate, v1::Finding finding) {
@@ -134,6 +121,7 @@ void AddBehind(const FindingCandidate& candidate, std::vector<v1::Finding> findi
   for (v1::Finding& finding : findings) {
     at.object = finding.object().substr(0, kMaximumObject);
     at.occurrence = seen[at.object]++;
+    if (query.waived.has_value() && *query.waived == finding.waiver_id().empty()) continue;
     if (std::find(query.statuses.begin(), query.statuses.end(), finding.status()) ==
         query.statuses.end()) {
       continue;
@@ -167,6 +155,22 @@ void VisitById(const HostTable& hosts, const Bitmap& among, int64_t count, const
 
 }  // namespace
 
+absl::StatusOr<absl::flat_hash_map<std::string, store::StoredFacts>> FactsOf(
+    store::ReportStore& reports, const std::vector<std::string>& ids) {
+  absl::flat_hash_map<std::string, store::StoredFacts> by_host;
+  auto all = reports.GetFactsOf(ids);
+  if (absl::IsDataLoss(all.status())) {
+    all = std::vector<store::StoredFacts>();
+    for (const std::string& id : ids) {
+      auto one = reports.GetFacts(id);
+      if (one.ok()) all->push_back(*std::move(one));
+    }
+  }
+  if (!all.ok()) return all.status();
+  for (store::StoredFacts& facts : *all) by_host[facts.host_id] = std::move(facts);
+  return by_host;
+}
+
 uint32_t VerdictsWith(Verdict::Status finding) {
   const uint32_t fail = 1u << Verdict::FAIL, unknown = 1u << Verdict::UNKNOWN;
   const uint32_t manual = 1u << Verdict::MANUAL, pass = 1u << Verdict::PASS;
@@ -195,30 +199,44 @@ v1::Baseline Alone(const v1::Baseline& baseline, const v1::Rule& rule) {
 }
 
 FindingPages::FindingPages(const FleetIndex& index, store::ReportStore& reports,
-                           const std::vector<v1::Baseline>& baselines, size_t spare_hosts)
-    : index_(index), reports_(reports), spare_hosts_(spare_hosts) {
-  for (size_t i = 0; i < baselines.size(); ++i) {
-    for (int rule = 0; rule < baselines[i].rules_size(); ++rule) {
-      entries_.push_back(
-          {i, static_cast<size_t>(rule), Alone(baselines[i], baselines[i].rules(rule))});
+                           const policy::PolicyBook& book, size_t spare_hosts)
+    : index_(index), reports_(reports), spare_hosts_(spare_hosts), book_(book) {}
+
+std::shared_ptr<const FindingPages::Entries> FindingPages::CurrentEntries() const {
+  const auto policy = book_.current();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (entries_ != nullptr && entries_->policy == policy) return entries_;
+  }
+  auto entries = std::make_shared<Entries>();
+  entries->policy = policy;
+  for (const policy::Document& document : policy->documents()) {
+    for (int rule = 0; rule < document->rules_size(); ++rule) {
+      entries->rules.push_back(
+          {static_cast<size_t>(rule), Alone(*document, document->rules(rule))});
     }
   }
-  std::sort(entries_.begin(), entries_.end(),
+  std::sort(entries->rules.begin(), entries->rules.end(),
             [](const RuleEntry& a, const RuleEntry& b) { return KeyOf(a) < KeyOf(b); });
+  absl::MutexLock lock(&mutex_);
+  entries_ = entries;
+  return entries;
 }
 
-std::vector<FindingCandidate> FindingPages::Next(const FindingQuery& query,
+std::vector<FindingCandidate> FindingPages::Next(const Entries& entries, const FindingQuery& query,
                                                  const FindingPosition& position,
                                                  size_t limit) const {
   uint32_t verdicts = 0;
   for (const Verdict::Status status : query.statuses) verdicts |= VerdictsWith(status);
+  // Only what fails is waived.
+  if (query.waived == true) verdicts &= VerdictsWith(Verdict::FAIL);
   std::vector<FindingCandidate> next;
   if (verdicts == 0) return next;
   index_.Read([&](const Fleet& fleet) {
     const HostTable& hosts = fleet.hosts();
     const Bitmap selected = fleet.Select(query.selection);
     if (selected.Empty()) return;
-    for (const RuleEntry& entry : entries_) {
+    for (const RuleEntry& entry : entries.rules) {
       const v1::Rule& rule = entry.alone.rules(0);
       if (KeyOf(entry) < KeyOf(position)) continue;
       if (rule.severity() < query.minimum_severity) break;
@@ -227,16 +245,20 @@ std::vector<FindingCandidate> FindingPages::Next(const FindingQuery& query,
                                                rule.id()) == query.rule_ids.end()) {
         continue;
       }
-      const BaselineColumns& baseline = *fleet.baselines()[entry.baseline];
+      const BaselineColumns* baseline = fleet.Find(entry.alone.id());
+      // The columns of another document are being taken over.
+      if (baseline == nullptr || baseline->document().digest() != entry.alone.digest()) continue;
       Bitmap among = selected;
-      baseline.Filter(entry.rule, verdicts, among);
+      baseline->Filter(entry.rule, verdicts, among);
       const int64_t count = among.Count();
       if (count == 0) continue;
       const bool begun = KeyOf(entry) == KeyOf(position);
       VisitById(hosts, among, count, begun ? position.host_id : "", [&](Slot slot) {
         if (begun && position.host_done && hosts.id(slot) == position.host_id) return true;
-        next.push_back({&entry, std::string(hosts.id(slot)), std::string(hosts.hostname(slot)),
-                        hosts.observed(slot), baseline.since(slot, entry.rule)});
+        std::string id(hosts.id(slot));
+        policy::HostPolicy policy = entries.policy->For(id, hosts.LabelsOf(slot));
+        next.push_back({&entry, std::move(policy), std::move(id), std::string(hosts.hostname(slot)),
+                        hosts.observed(slot), baseline->since(slot, entry.rule)});
         return next.size() < limit;
       });
       if (next.size() >= limit) return;
@@ -253,6 +275,7 @@ absl::StatusOr<FindingPage> FindingPages::List(const FindingQuery& query) const 
     if (!after.ok()) return after.status();
     position = *std::move(after);
   }
+  const std::shared_ptr<const Entries> entries = CurrentEntries();
   FindingPage page;
   std::vector<FindingPosition> positions;
   const size_t budget = query.limit + spare_hosts_;
@@ -261,7 +284,7 @@ absl::StatusOr<FindingPage> FindingPages::List(const FindingQuery& query) const 
   v1::HostReport report;
   // One finding more than asked for tells whether there is a next page.
   while (page.findings.size() <= query.limit && looked_at < budget) {
-    const std::vector<FindingCandidate> candidates = Next(query, position, wanted);
+    const std::vector<FindingCandidate> candidates = Next(*entries, query, position, wanted);
     if (candidates.empty()) break;
     std::vector<std::string> ids;
     for (const FindingCandidate& candidate : candidates) ids.push_back(candidate.host_id);

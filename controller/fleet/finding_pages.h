@@ -3,11 +3,15 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "controller/fleet/index.h"
+#include "controller/policy/policy_book.h"
 #include "controller/store/report_store.h"
 #include "plimsoll/v1/baseline.pb.h"
 #include "plimsoll/v1/finding_service.pb.h"
@@ -25,6 +29,8 @@ struct FindingQuery {
   // Of the findings themselves. Others than FAIL, UNKNOWN, MANUAL and PASS select nothing.
   std::vector<v1::Verdict::Status> statuses;
   v1::Severity minimum_severity = v1::SEVERITY_UNSPECIFIED;
+  // Accepted by a waiver, or not. Absent: both.
+  std::optional<bool> waived;
   // Opaque position from `next` of the page before; empty: from the first.
   std::string after;
   size_t limit = 100;
@@ -38,8 +44,7 @@ struct FindingPage {
 
 // A rule's place among all findings, and a document of that rule alone.
 struct RuleEntry {
-  // Places in the list of active documents, and of the rule in its document.
-  size_t baseline = 0;
+  // Place of the rule in its document.
   size_t rule = 0;
   // Judging by it gives the verdict that the whole document gives for this rule.
   v1::Baseline alone;
@@ -48,6 +53,8 @@ struct RuleEntry {
 // One host that may have findings of one rule.
 struct FindingCandidate {
   const RuleEntry* entry = nullptr;
+  // What the host is judged by.
+  policy::HostPolicy policy;
   std::string host_id;
   std::string hostname;
   // Microseconds since 1970; kNever and 0 when not known.
@@ -69,27 +76,40 @@ struct FindingPosition {
   int occurrence = 0;
 };
 
-// Thread-safe. Borrows all.
+// Findings are judged by what the policy has for each host, and ordered by the severity that the
+// active documents give. Thread-safe. Borrows all.
 class FindingPages {
  public:
   // Looks at the facts of at most `spare_hosts` hosts more than a page has room for findings.
-  FindingPages(const FleetIndex& index, store::ReportStore& reports,
-               const std::vector<v1::Baseline>& baselines, size_t spare_hosts = 256);
+  FindingPages(const FleetIndex& index, store::ReportStore& reports, const policy::PolicyBook& book,
+               size_t spare_hosts = 256);
 
   // INVALID_ARGUMENT: `after` is not from a page. Errors as the store's.
   absl::StatusOr<FindingPage> List(const FindingQuery& query) const;
 
  private:
-  // The next candidates behind `position`, at most `limit`.
-  std::vector<FindingCandidate> Next(const FindingQuery& query, const FindingPosition& position,
-                                     size_t limit) const;
+  // Every rule of every document of a policy, in the order of findings.
+  struct Entries {
+    std::shared_ptr<const policy::Policy> policy;
+    std::vector<RuleEntry> rules;
+  };
+  std::shared_ptr<const Entries> CurrentEntries() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The next candidates behind `position`, at most `limit`; they borrow from `entries`.
+  std::vector<FindingCandidate> Next(const Entries& entries, const FindingQuery& query,
+                                     const FindingPosition& position, size_t limit) const;
 
   const FleetIndex& index_;
   store::ReportStore& reports_;
   const size_t spare_hosts_;
-  // Every rule of every baseline, in the order of findings.
-  std::vector<RuleEntry> entries_;
+  const policy::PolicyBook& book_;
+  mutable absl::Mutex mutex_;
+  mutable std::shared_ptr<const Entries> entries_ ABSL_GUARDED_BY(mutex_);
 };
+
+// Newest facts by host. A host without any is left out, as is one whose facts are damaged. Errors
+// as the store's.
+absl::StatusOr<absl::flat_hash_map<std::string, store::StoredFacts>> FactsOf(
+    store::ReportStore& reports, const std::vector<std::string>& ids);
 
 // Statuses (bit 1 << status) a verdict may have when one of its findings has `finding`.
 uint32_t VerdictsWith(v1::Verdict::Status finding);

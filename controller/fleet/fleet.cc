@@ -16,6 +16,14 @@ constexpr size_t kShownBytes = 256;
 
 }  // namespace
 
+uint64_t PolicyKeyOf(const store::HostState& state) {
+  uint64_t key = state.verdicts.empty() ? 0 : state.verdicts.front().policy_key;
+  for (const store::HostVerdicts& verdicts : state.verdicts) {
+    if (verdicts.policy_key != key) key = 0;
+  }
+  return key;
+}
+
 Fleet::Fleet(const std::vector<v1::Baseline>& baselines, absl::Duration stale_after)
     : stale_after_(absl::ToInt64Microseconds(stale_after)) {
   for (const v1::Baseline& baseline : baselines) {
@@ -46,6 +54,7 @@ void Fleet::Set(const store::HostState& state, absl::Time read) {
   if (stale_.words() < hosts_.words()) {
     stale_.Resize(hosts_.words());
     read_.resize(hosts_.words() * 64, kNever);
+    policy_keys_.resize(hosts_.words() * 64);
     for (const auto& baseline : baselines_) baseline->Resize(hosts_.words());
   }
   for (const auto& baseline : baselines_) {
@@ -56,6 +65,7 @@ void Fleet::Set(const store::HostState& state, absl::Time read) {
     baseline->Set(slot, verdicts == state.verdicts.end() ? nullptr : &*verdicts);
   }
   read_[slot] = absl::ToUnixMicros(read);
+  policy_keys_[slot] = PolicyKeyOf(state);
   stale_.Assign(slot, IsStale(slot, read_[slot]));
 }
 
@@ -126,6 +136,13 @@ Bitmap Fleet::Counted(const BaselineColumns& baseline, const Bitmap& selected) c
   counted.AndNot(stale_);
   counted.AndNot(hosts_.quarantined());
   return counted;
+}
+
+bool Fleet::IsOutdated(Slot slot, const policy::Policy& policy) const {
+  if (hosts_.observed(slot) == kNever) return false;
+  const std::string_view id = hosts_.id(slot);
+  const auto judged_by = policy.For(absl::string_view(id.data(), id.size()), hosts_.LabelsOf(slot));
+  return judged_by.key != policy_keys_[slot];
 }
 
 v1::Host Fleet::Describe(Slot slot) const {

@@ -11,6 +11,7 @@
 #include "controller/fleet/baseline_columns.h"
 #include "controller/fleet/host_table.h"
 #include "controller/fleet/selector.h"
+#include "controller/policy/policy.h"
 #include "controller/store/fleet_store.h"
 #include "plimsoll/v1/baseline.pb.h"
 #include "plimsoll/v1/selector.pb.h"
@@ -23,6 +24,9 @@ struct Selection {
   // Only this host, revoked or not. Empty: every host that is not revoked.
   std::string host_id;
 };
+
+// What `state` was judged under; 0: not known, or its baselines do not agree.
+uint64_t PolicyKeyOf(const store::HostState& state);
 
 // Plain data: whoever shares it between threads locks (index.h). Times are the controller's clock.
 //
@@ -63,6 +67,8 @@ class Fleet {
   Bitmap Select(const Selection& selection) const;
   // Those of `selected` whose verdicts count: with a report, neither stale nor quarantined.
   Bitmap Counted(const BaselineColumns& baseline, const Bitmap& selected) const;
+  // Whether the host has facts that are judged under another policy than `policy` has for it.
+  bool IsOutdated(Slot slot, const policy::Policy& policy) const;
   // As the API shows it, with counts and staleness.
   v1::Host Describe(Slot slot) const;
 
@@ -81,6 +87,8 @@ class Fleet {
   Bitmap stale_;
   // When each host was last read, microseconds since 1970.
   std::vector<int64_t> read_;
+  // What each host was judged under, as stored; 0: not known.
+  std::vector<uint64_t> policy_keys_;
   uint64_t version_ = 0;
 };
 

@@ -158,6 +158,14 @@ std::vector<Slot> HostTable::FindName(std::string_view hostname) const {
   return slots;
 }
 
+std::map<std::string, std::string> HostTable::LabelsOf(Slot slot) const {
+  std::map<std::string, std::string> labels;
+  for (const LabelTable::LabelId label : rows_[slot].labels) {
+    labels.emplace(labels_.key(label), labels_.value(label));
+  }
+  return labels;
+}
+
 v1::Host HostTable::Describe(Slot slot) const {
   const Row& row = rows_[slot];
   v1::Host host;

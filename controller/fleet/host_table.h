@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ class HostTable {
   int64_t ordinal(Slot slot) const { return rows_[slot].ordinal; }
   // Microseconds since 1970 on the host's clock; kNever: no facts yet.
   int64_t observed(Slot slot) const { return rows_[slot].observed; }
+  std::map<std::string, std::string> LabelsOf(Slot slot) const;
   int32_t container_count(Slot slot) const { return container_counts_[slot]; }
   v1::Host::Connection connection(Slot slot) const {
     return static_cast<v1::Host::Connection>(rows_[slot].connection);

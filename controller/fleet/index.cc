@@ -14,6 +14,8 @@ constexpr size_t kChunk = 32;
 constexpr size_t kSilentBatch = 64;
 constexpr size_t kSilentLimit = 2048;
 constexpr absl::Duration kPause = absl::Seconds(1);
+// Hosts visited under one lock.
+constexpr size_t kVisit = 2000;
 
 // Moves at most `limit` out of `from`.
 std::vector<std::string> Take(absl::flat_hash_set<std::string>& from, size_t limit) {
@@ -25,6 +27,19 @@ std::vector<std::string> Take(absl::flat_hash_set<std::string>& from, size_t lim
   return taken;
 }
 
+// Digests that `state` was judged under, of active baselines, that `fleet` does not know.
+std::vector<std::string> UnknownDocuments(const Fleet& fleet, const store::HostState& state) {
+  std::vector<std::string> digests;
+  for (const store::HostVerdicts& verdicts : state.verdicts) {
+    if (verdicts.baseline_digest.empty()) continue;
+    const BaselineColumns* baseline = fleet.Find(verdicts.baseline_id);
+    if (baseline != nullptr && !baseline->Knows(verdicts.baseline_digest)) {
+      digests.push_back(verdicts.baseline_digest);
+    }
+  }
+  return digests;
+}
+
 }  // namespace
 
 FleetIndex::FleetIndex(store::FleetStore& fleet, store::ReportStore& reports,
@@ -34,7 +49,7 @@ FleetIndex::FleetIndex(store::FleetStore& fleet, store::ReportStore& reports,
       reports_(reports),
       clock_(clock),
       options_(std::move(options)),
-      fleet_(baselines, options_.stale_after) {}
+      content_(std::make_unique<Content>(baselines, options_.stale_after)) {}
 
 FleetIndex::~FleetIndex() {
   {
@@ -50,11 +65,15 @@ absl::Status FleetIndex::Load() {
   auto moment = store_.Load([&](store::HostState state) {
     learned.Update(LearnDocuments(state));
     absl::MutexLock lock(&mutex_);
-    fleet_.Set(state, read);
+    content_->fleet.Set(state, read);
   });
   if (!moment.ok()) return moment.status();
   if (!learned.ok()) return learned;
   moment_ = *moment;
+  {
+    absl::MutexLock lock(&mutex_);
+    loaded_ = true;
+  }
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
 }
@@ -76,7 +95,7 @@ void FleetIndex::Seen(const std::map<std::string, absl::Time>& last_seen) {
   for (auto it = last_seen.begin(); it != last_seen.end();) {
     absl::MutexLock lock(&mutex_);
     for (size_t i = 0; i < kBatch && it != last_seen.end(); ++i, ++it) {
-      fleet_.Hear(it->first, it->second);
+      content_->fleet.Hear(it->first, it->second);
     }
   }
 }
@@ -86,7 +105,7 @@ void FleetIndex::Tick() {
   std::vector<std::string> turned;
   {
     absl::MutexLock lock(&mutex_);
-    silent = fleet_.Tick(clock_.Now(), kSilentLimit, &turned);
+    silent = content_->fleet.Tick(clock_.Now(), kSilentLimit, &turned);
   }
   if (options_.shown != nullptr && !turned.empty()) options_.shown(turned);
   if (silent.empty()) return;
@@ -101,6 +120,52 @@ bool FleetIndex::Await(absl::Duration timeout) {
     return settled_ >= wanted;
   };
   return queue_mutex_.AwaitWithTimeout(absl::Condition(&settled), timeout);
+}
+
+template <class Visit>
+void FleetIndex::VisitAfter(std::string after_id, Visit visit) const {
+  bool more = true;
+  while (more) {
+    absl::ReaderMutexLock lock(&mutex_);
+    const HostTable& hosts = content_->fleet.hosts();
+    size_t seen = 0;
+    more = false;
+    std::string last = after_id;
+    hosts.VisitById(after_id, [&](Slot slot) {
+      if (hosts.id(slot) == after_id) return true;
+      last = std::string(hosts.id(slot));
+      if (!visit(content_->fleet, slot)) return false;
+      more = ++seen == kVisit;
+      return !more;
+    });
+    after_id = std::move(last);
+  }
+}
+
+std::vector<std::string> FleetIndex::ListOutdated(const policy::Policy& policy,
+                                                  const std::string& after_id, size_t limit) const {
+  std::vector<std::string> ids;
+  VisitAfter(after_id, [&](const Fleet& fleet, Slot slot) {
+    if (fleet.IsOutdated(slot, policy)) ids.emplace_back(fleet.hosts().id(slot));
+    return ids.size() < limit;
+  });
+  return ids;
+}
+
+int64_t FleetIndex::CountOutdated(const policy::Policy& policy) const {
+  int64_t count = 0;
+  VisitAfter("", [&](const Fleet& fleet, Slot slot) {
+    count += fleet.IsOutdated(slot, policy) ? 1 : 0;
+    return true;
+  });
+  return count;
+}
+
+policy::Labels FleetIndex::LabelsOf(const std::string& host_id) const {
+  return Read([&host_id](const Fleet& fleet) {
+    Slot slot = 0;
+    return fleet.hosts().Find(host_id, slot) ? fleet.hosts().LabelsOf(slot) : policy::Labels();
+  });
 }
 
 void FleetIndex::Run() {
@@ -147,25 +212,68 @@ absl::Status FleetIndex::LookForChanges() {
   return absl::OkStatus();
 }
 
-absl::Status FleetIndex::LearnDocuments(const store::HostState& state) {
-  for (const store::HostVerdicts& verdicts : state.verdicts) {
-    if (verdicts.baseline_digest.empty()) continue;
-    const bool wanted = Read([&](const Fleet& fleet) {
-      const BaselineColumns* baseline = fleet.Find(verdicts.baseline_id);
-      return baseline != nullptr && !baseline->Knows(verdicts.baseline_digest);
-    });
-    if (!wanted || lost_documents_.contains(verdicts.baseline_digest)) continue;
-    auto document = reports_.GetBaseline(verdicts.baseline_digest);
+absl::StatusOr<std::vector<v1::Baseline>> FleetIndex::Fetch(
+    const std::vector<std::string>& digests, absl::flat_hash_set<std::string>& lost) {
+  std::vector<v1::Baseline> documents;
+  for (const std::string& digest : digests) {
+    if (lost.contains(digest)) continue;
+    auto document = reports_.GetBaseline(digest);
     if (absl::IsNotFound(document.status())) {
-      lost_documents_.insert(verdicts.baseline_digest);
-      spdlog::warn("baseline document not stored baseline={} digest={}", verdicts.baseline_id,
-                   verdicts.baseline_digest);
+      lost.insert(digest);
+      spdlog::warn("baseline document not stored digest={}", digest);
       continue;
     }
     if (!document.ok()) return document.status();
-    absl::MutexLock lock(&mutex_);
-    fleet_.AddDocument(*document);
+    documents.push_back(*std::move(document));
   }
+  return documents;
+}
+
+absl::Status FleetIndex::LearnDocuments(const store::HostState& state) {
+  const std::vector<std::string> wanted =
+      Read([&state](const Fleet& fleet) { return UnknownDocuments(fleet, state); });
+  if (wanted.empty()) return absl::OkStatus();
+  auto documents = Fetch(wanted, lost_documents_);
+  if (!documents.ok()) return documents.status();
+  absl::MutexLock lock(&mutex_);
+  for (const v1::Baseline& document : *documents) content_->fleet.AddDocument(document);
+  return absl::OkStatus();
+}
+
+absl::Status FleetIndex::SetDocuments(std::vector<v1::Baseline> documents) {
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const v1::Baseline& before : content_->documents) {
+      const bool stays =
+          std::none_of(documents.begin(), documents.end(),
+                       [&](const v1::Baseline& each) { return each.id() == before.id(); });
+      if (stays) documents.push_back(before);
+    }
+    if (!loaded_) {
+      content_ = std::make_unique<Content>(std::move(documents), options_.stale_after);
+      return absl::OkStatus();
+    }
+  }
+  auto fresh = std::make_unique<Content>(std::move(documents), options_.stale_after);
+  const absl::Time read = clock_.Now();
+  absl::flat_hash_set<std::string> lost;
+  absl::Status learned;
+  auto moment = store_.Load([&](store::HostState state) {
+    auto known = Fetch(UnknownDocuments(fresh->fleet, state), lost);
+    learned.Update(known.status());
+    if (known.ok()) {
+      for (const v1::Baseline& document : *known) fresh->fleet.AddDocument(document);
+    }
+    fresh->fleet.Set(state, read);
+  });
+  if (!moment.ok()) return moment.status();
+  if (!learned.ok()) return learned;
+  {
+    absl::MutexLock lock(&mutex_);
+    content_.swap(fresh);
+  }
+  // What changed while it was read went to the old columns.
+  CatchUp();
   return absl::OkStatus();
 }
 
@@ -181,11 +289,14 @@ absl::Status FleetIndex::ReadAgain(const std::vector<std::string>& ids) {
   for (size_t begin = 0; begin < states->size(); begin += kChunk) {
     const size_t end = std::min(begin + kChunk, states->size());
     absl::MutexLock lock(&mutex_);
-    for (size_t i = begin; i < end; ++i) fleet_.Set((*states)[i], read);
+    for (size_t i = begin; i < end; ++i) content_->fleet.Set((*states)[i], read);
   }
   {
     absl::MutexLock lock(&mutex_);
-    for (const absl::string_view id : gone) fleet_.Remove(std::string(id));
+    for (const absl::string_view id : gone) content_->fleet.Remove(std::string(id));
+  }
+  if (options_.read_again != nullptr) {
+    for (const store::HostState& state : *states) options_.read_again(state);
   }
   if (options_.shown != nullptr) options_.shown(ids);
   if (options_.unwelcome == nullptr) return absl::OkStatus();

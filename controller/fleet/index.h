@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -39,6 +40,10 @@ class FleetIndex {
     // Called when these hosts can be read as they have become, on the thread that made them so.
     // Must not block; null: nobody wants to know.
     std::function<void(const std::vector<std::string>& host_ids)> shown = {};
+    // Called on the index's thread with every host that was read again: whoever
+    // knows the policy can tell whether it is judged under it (PolicyKeyOf). Must not block; null:
+    // nobody wants to know.
+    std::function<void(const store::HostState& state)> read_again = {};
   };
   // Borrows all; `baselines` are the active documents.
   FleetIndex(store::FleetStore& fleet, store::ReportStore& reports,
@@ -51,6 +56,13 @@ class FleetIndex {
   // Reads every host, and starts to follow changes; blocks for seconds with 100,000 hosts. Once,
   // before anything reads. Changes since are not missed: CatchUp finds them. Errors as the store's.
   absl::Status Load() ABSL_LOCKS_EXCLUDED(mutex_, queue_mutex_);
+
+  // From now on these are the active documents: columns are made anew from the database, and take
+  // the place of the old ones when they are complete. Blocks, for seconds with 100,000 hosts; one
+  // call at a time. Before Load it only takes them over. Documents of ids that are not among them
+  // stay: whoever asks for one finds it. Errors as the store's; all stays as it was.
+  absl::Status SetDocuments(std::vector<v1::Baseline> documents)
+      ABSL_LOCKS_EXCLUDED(mutex_, queue_mutex_);
 
   // These hosts changed. Never blocks for long.
   void Changed(const std::vector<std::string>& host_ids) ABSL_LOCKS_EXCLUDED(queue_mutex_);
@@ -65,18 +77,40 @@ class FleetIndex {
   // yet.
   bool Await(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(queue_mutex_);
 
+  // Hosts judged under another policy (Fleet::IsOutdated): ids, ascending and after `after_id`, at
+  // most `limit`, and how many there are. Readers and writers are let in every few thousand hosts.
+  std::vector<std::string> ListOutdated(const policy::Policy& policy, const std::string& after_id,
+                                        size_t limit) const ABSL_LOCKS_EXCLUDED(mutex_);
+  int64_t CountOutdated(const policy::Policy& policy) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Labels of a host; none when it is not known.
+  policy::Labels LabelsOf(const std::string& host_id) const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Calls `read(const Fleet&)` and returns what it returns, which must not borrow from the fleet.
   // `read` must not wait for anything.
   template <class Reader>
   auto Read(Reader read) const ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::ReaderMutexLock lock(&mutex_);
-    return read(static_cast<const Fleet&>(fleet_));
+    return read(static_cast<const Fleet&>(content_->fleet));
   }
 
  private:
+  // A fleet and the documents it borrows.
+  struct Content {
+    Content(std::vector<v1::Baseline> given, absl::Duration stale_after)
+        : documents(std::move(given)), fleet(documents, stale_after) {}
+    const std::vector<v1::Baseline> documents;
+    Fleet fleet;
+  };
+
   void Run() ABSL_LOCKS_EXCLUDED(mutex_, queue_mutex_);
+  // Calls `visit(fleet, slot)` for hosts after `after_id`, by id, until it returns false.
+  template <class Visit>
+  void VisitAfter(std::string after_id, Visit visit) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status LookForChanges() ABSL_LOCKS_EXCLUDED(queue_mutex_);
   absl::Status ReadAgain(const std::vector<std::string>& ids) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Documents of these digests; one that is not stored is left out, and noted in `lost`.
+  absl::StatusOr<std::vector<v1::Baseline>> Fetch(const std::vector<std::string>& digests,
+                                                  absl::flat_hash_set<std::string>& lost);
   // Fetches documents that `state` was judged under and the fleet does not know; one that is not
   // stored leaves the host without a report.
   absl::Status LearnDocuments(const store::HostState& state) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -87,7 +121,9 @@ class FleetIndex {
   const Options options_;
 
   mutable absl::Mutex mutex_;
-  Fleet fleet_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Content> content_ ABSL_GUARDED_BY(mutex_);
+  // Load is done.
+  bool loaded_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Of the thread, and of Load before it.
   store::Moment moment_;

@@ -18,7 +18,9 @@ absl::string_view SectionOf(absl::string_view rule_id) {
 }
 
 void Add(const v1::StatusCounts& from, v1::StatusCounts& to) {
-  AddTo(Counts{from.unknown(), from.pass(), from.fail(), from.not_applicable(), from.manual()}, to);
+  AddTo(Counts{from.unknown(), from.pass(), from.fail(), from.not_applicable(), from.manual(),
+               from.waived()},
+        to);
 }
 
 // A line of the answer by label, from its hosts: a Bitmap or a SlotSet.
@@ -35,7 +37,7 @@ v1::LabelSummary LineOf(const BaselineColumns& baseline, const Bitmap& selected,
     if (!counted.Test(slot)) return;
     ++evaluated;
     const Score& score = baseline.score(slot);
-    for (int i = 0; i < kStatusCount; ++i) counts[i] += score.by_status[i];
+    for (int i = 0; i < kCountCount; ++i) counts[i] += score.by_status[i];
   });
   line.set_host_count(all);
   line.set_evaluated_host_count(evaluated);
@@ -181,6 +183,7 @@ v1::ListWorstHostsResponse WorstHosts(const Fleet& fleet, const BaselineColumns&
       v1::SeveritySummary& line = *host.add_failing();
       line.set_severity(static_cast<v1::Severity>(severity));
       line.mutable_counts()->set_fail(score.failing[severity]);
+      line.mutable_counts()->set_waived(score.waived[severity]);
     }
   }
   return response;

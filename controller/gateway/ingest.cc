@@ -81,11 +81,11 @@ void ForgetFingerprints(const v1::FactsDelta& delta, evaluate::ContainerFingerpr
 
 }  // namespace
 
-Ingest::Ingest(IngestParts parts, std::vector<v1::Baseline> baselines, absl::Duration interval,
-               const GatewayOptions& options)
+Ingest::Ingest(IngestParts parts, const std::vector<v1::Baseline>& baselines,
+               absl::Duration interval, const GatewayOptions& options)
     : parts_(std::move(parts)),
-      baselines_(std::move(baselines)),
-      plan_(MakePlan(baselines_, interval)),
+      interval_(interval),
+      plan_(std::make_shared<const v1::CollectionPlan>(MakePlan(baselines, interval))),
       max_objects_(options.max_objects_per_section),
       cache_(options.cache_bytes, parts_.stats),
       committer_(
@@ -100,6 +100,17 @@ Ingest::Ingest(IngestParts parts, std::vector<v1::Baseline> baselines, absl::Dur
           parts_.stats, parts_.on_committed) {}
 
 Ingest::~Ingest() = default;
+
+std::shared_ptr<const v1::CollectionPlan> Ingest::plan() const {
+  absl::ReaderMutexLock lock(&plan_mutex_);
+  return plan_;
+}
+
+void Ingest::SetBaselines(const std::vector<v1::Baseline>& baselines) {
+  auto plan = std::make_shared<const v1::CollectionPlan>(MakePlan(baselines, interval_));
+  absl::MutexLock lock(&plan_mutex_);
+  plan_ = std::move(plan);
+}
 
 void Ingest::Accept(HostStream& stream, v1::FactsDelta& delta, Done done) {
   ++parts_.stats.deltas;
@@ -213,7 +224,9 @@ absl::StatusOr<store::Evaluation> Ingest::Evaluate(const HostStream& stream,
   evaluation.container_count = facts.facts.containers().containers_size();
   evaluation.judgements = Reused();
   const absl::Time begin = parts_.clock.Now();
-  reevaluate::JudgeHost(facts.facts, baselines_, evaluation.observed, stream.host_id, facts.digest,
+  const policy::HostPolicy policy = parts_.policy(stream.host_id);
+  evaluation.policy_key = policy.key;
+  reevaluate::JudgeHost(facts.facts, policy, evaluation.observed, stream.host_id, facts.digest,
                         facts.fingerprints, evaluation.judgements);
   parts_.stats.evaluation_seconds.Observe(absl::ToDoubleSeconds(parts_.clock.Now() - begin));
   if (delta.has_gap()) evaluation.gap = delta.gap();

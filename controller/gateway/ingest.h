@@ -13,6 +13,7 @@
 #include "controller/gateway/facts_cache.h"
 #include "controller/gateway/gateway_options.h"
 #include "controller/gateway/gateway_stats.h"
+#include "controller/policy/policy.h"
 #include "controller/scans/scan_board.h"
 #include "controller/store/store.h"
 #include "plimsoll/v1/baseline.pb.h"
@@ -40,6 +41,8 @@ struct IngestParts {
   const support::Clock& clock;
   support::WorkerPool& workers;
   GatewayStats& stats;
+  // What a host is judged by now. Called by workers; must not block.
+  std::function<policy::HostPolicy(const std::string& host_id)> policy;
   // Hosts whose new facts and verdicts were just committed here. May be empty. Called by threads
   // that commit; must not block for long.
   Committer::OnCommitted on_committed;
@@ -56,7 +59,8 @@ class Ingest {
   };
   using Done = std::function<void(absl::StatusOr<Result>)>;
 
-  Ingest(IngestParts parts, std::vector<v1::Baseline> baselines, absl::Duration interval,
+  // `baselines` say what collectors have to look at.
+  Ingest(IngestParts parts, const std::vector<v1::Baseline>& baselines, absl::Duration interval,
          const GatewayOptions& options);
   ~Ingest();
 
@@ -80,7 +84,9 @@ class Ingest {
   void Stop(absl::Duration patience) { committer_.Stop(patience); }
 
   // The plan of all active baselines, with its digest.
-  const v1::CollectionPlan& plan() const { return plan_; }
+  std::shared_ptr<const v1::CollectionPlan> plan() const ABSL_LOCKS_EXCLUDED(plan_mutex_);
+  // Other baselines are active: what collectors have to look at from now on. Sessions tell them.
+  void SetBaselines(const std::vector<v1::Baseline>& baselines) ABSL_LOCKS_EXCLUDED(plan_mutex_);
 
  private:
   using Facts = std::unique_ptr<CachedFacts>;
@@ -97,8 +103,9 @@ class Ingest {
   void TellScans(const std::vector<std::string>& scan_ids) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const IngestParts parts_;
-  const std::vector<v1::Baseline> baselines_;
-  const v1::CollectionPlan plan_;
+  const absl::Duration interval_;
+  mutable absl::Mutex plan_mutex_;
+  std::shared_ptr<const v1::CollectionPlan> plan_ ABSL_GUARDED_BY(plan_mutex_);
   const int32_t max_objects_;
   FactsCache cache_;
   absl::Mutex mutex_;

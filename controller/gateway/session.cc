@@ -173,8 +173,22 @@ void Session::Cut(const absl::Status& why) {
   FinishIfOver();
 }
 
+void Session::TellPlan() {
+  if (!welcomed_) return;
+  const auto plan = parts_.ingest.plan();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (ended_ || plan_digest_ == plan->digest()) return;
+    plan_digest_ = plan->digest();
+  }
+  v1::ToCollector message;
+  *message.mutable_plan_changed()->mutable_plan() = *plan;
+  Send(message);
+}
+
 void Session::Tick(absl::Time now) {
   const GatewayOptions& options = parts_.options;
+  TellPlan();
   {
     absl::MutexLock lock(&mutex_);
     if (ended_) return;

@@ -71,6 +71,8 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
 
   void Send(const v1::ToCollector& message) ABSL_LOCKS_EXCLUDED(mutex_);
   void SlowDown(absl::Duration pause, const std::string& reason) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Tells the collector of a plan that is another than it has.
+  void TellPlan() ABSL_LOCKS_EXCLUDED(mutex_);
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReadNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a stream whose peer would not read a status: it would wait behind what is unread.
@@ -104,6 +106,8 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   absl::Time handling_since_ ABSL_GUARDED_BY(mutex_);
   // Silence counts from here.
   absl::Time reading_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  // Of the plan that the collector was told.
+  std::string plan_digest_ ABSL_GUARDED_BY(mutex_);
   absl::Time next_slow_down_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   // Nothing is read before; Tick goes on.
   bool held_ ABSL_GUARDED_BY(mutex_) = false;

@@ -239,7 +239,12 @@ void Session::Welcome(const v1::Hello& hello) {
   v1::Welcome& welcome = *message.mutable_welcome();
   welcome.set_protocol_version(stream_.protocol);
   welcome.set_host_id(peer_.host_id);
-  *welcome.mutable_plan() = parts_.ingest.plan();
+  const auto plan = parts_.ingest.plan();
+  *welcome.mutable_plan() = *plan;
+  {
+    absl::MutexLock lock(&mutex_);
+    plan_digest_ = plan->digest();
+  }
   *welcome.mutable_limits() = LimitsOf(parts_.options);
   const uint64_t known = hello.last_acknowledged_sequence();
   welcome.set_resync(state.facts_digest.empty() || known > state.sequence ||

@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "controller/evaluate/evaluate.h"
 #include "controller/reevaluate/judge_host.h"
 #include "proto/support/logging.h"
 
@@ -25,14 +24,13 @@ bool IsTransient(const absl::Status& status) {
 
 }  // namespace
 
-Reevaluator::Reevaluator(store::Store& store, std::vector<v1::Baseline> baselines,
-                         const support::Clock& clock, int threads)
+Reevaluator::Reevaluator(store::Store& store, const policy::PolicyBook& book,
+                         fleet::FleetIndex& index, const support::Clock& clock, int threads)
     : store_(store),
-      baselines_(std::move(baselines)),
+      book_(book),
+      index_(index),
       clock_(clock),
-      thread_count_(std::max(threads, 1)) {
-  for (const v1::Baseline& baseline : baselines_) digests_.push_back(baseline.digest());
-}
+      thread_count_(std::max(threads, 1)) {}
 
 Reevaluator::~Reevaluator() { Stop(); }
 
@@ -40,7 +38,6 @@ void Reevaluator::Start() {
   absl::MutexLock lock(&mutex_);
   if (stopped_ || !threads_.empty()) return;
   progress_.running = true;
-  live_threads_ = thread_count_;
   logged_ = clock_.Now();
   for (int i = 0; i < thread_count_; ++i) threads_.emplace_back([this] { Run(); });
 }
@@ -53,6 +50,14 @@ void Reevaluator::Stop() {
     threads.swap(threads_);
   }
   for (std::thread& thread : threads) thread.join();
+  absl::MutexLock lock(&mutex_);
+  progress_.running = false;
+}
+
+void Reevaluator::Wake() {
+  absl::MutexLock lock(&mutex_);
+  woken_ = true;
+  if (!threads_.empty()) progress_.running = true;
 }
 
 void Reevaluator::Await() {
@@ -89,44 +94,48 @@ void Reevaluator::Run() {
     --busy_;
     if (clock_.Now() - logged_ >= kLogEvery) LogProgress();
   }
-  absl::MutexLock lock(&mutex_);
-  if (--live_threads_ > 0) return;
-  progress_.running = false;
-  if (worked_) LogProgress();
 }
 
-absl::Status Reevaluator::NextPage(std::vector<std::string>& ids) {
-  while (!exhausted_) {
-    const bool begins = after_id_.empty();
-    auto page =
-        store_.reports().ListOutdated(digests_, evaluate::kEvaluatorVersion, after_id_, kBatch);
-    if (!page.ok()) return page.status();
-    if (begins && !page->empty()) {
-      const auto left =
-          store_.reports().CountOutdated(digests_, evaluate::kEvaluatorVersion, after_id_);
-      if (!left.ok()) return left.status();
-      absl::MutexLock lock(&mutex_);
-      progress_.left = *left;
-      progress_.failed = 0;
-      worked_ = true;
-      stored_before_pass_ = progress_.stored;
-    }
-    if (!page->empty()) {
-      after_id_ = page->back();
-      ids = *std::move(page);
-      return absl::OkStatus();
-    }
-    // The pass is over. Hosts may have come back under other documents meanwhile, from a controller
-    // that is not upgraded yet: another pass, unless this one moved nothing.
+std::vector<std::string> Reevaluator::NextPage() {
+  const bool begins = after_id_.empty();
+  const auto policy = book_.current();
+  if (begins) {
+    const int64_t left = index_.CountOutdated(*policy);
+    absl::MutexLock lock(&mutex_);
+    woken_ = false;
+    progress_.left = left;
+    progress_.failed = 0;
+    stored_before_pass_ = progress_.stored;
+    worked_ = worked_ || left > 0;
+    if (left == 0) return {};
+  }
+  std::vector<std::string> ids = index_.ListOutdated(*policy, after_id_, kBatch);
+  if (!ids.empty()) after_id_ = ids.back();
+  return ids;
+}
+
+void Reevaluator::EndPass() {
+  after_id_.clear();
+  {
     absl::MutexLock lock(&mutex_);
     const auto idle = [this]()
                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return busy_ == 0 || stopped_; };
     mutex_.Await(absl::Condition(&idle));
-    if (begins) progress_.left = 0;
-    exhausted_ = begins || stopped_ || progress_.stored == stored_before_pass_;
-    after_id_.clear();
+    // Hosts may have come back under another policy meanwhile: another pass, unless this one moved
+    // nothing.
+    if (progress_.stored != stored_before_pass_) woken_ = true;
+    if (!woken_) {
+      progress_.running = false;
+      if (worked_) LogProgress();
+      worked_ = false;
+      const auto work = [this]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return woken_ || stopped_; };
+      mutex_.Await(absl::Condition(&work));
+      return;
+    }
   }
-  return absl::OkStatus();
+  // What was stored is not to be done again.
+  index_.Await(kRetryPause);
 }
 
 std::vector<std::string> Reevaluator::Claim() {
@@ -136,15 +145,14 @@ std::vector<std::string> Reevaluator::Claim() {
       if (!Pause(kBusyPause)) break;
       continue;
     }
-    std::vector<std::string> ids;
-    const absl::Status status = NextPage(ids);
-    if (status.ok()) {
-      absl::MutexLock lock(&mutex_);
-      if (!ids.empty()) ++busy_;
-      return ids;
+    std::vector<std::string> ids = NextPage();
+    if (ids.empty()) {
+      EndPass();
+      continue;
     }
-    spdlog::warn("hosts to re-evaluate cannot be listed error=\"{}\"", status.ToString());
-    if (!Pause(kRetryPause)) break;
+    absl::MutexLock lock(&mutex_);
+    ++busy_;
+    return ids;
   }
   return {};
 }
@@ -173,17 +181,21 @@ absl::Status Reevaluator::TryBatch(const std::vector<std::string>& ids, Workspac
   const auto all = store_.reports().GetFactsOf(ids);
   if (!all.ok()) return all.status();
   std::vector<store::Reevaluation>& batch = workspace.batch;
+  const auto policy = book_.current();
   batch.resize(all->size());
   for (size_t i = 0; i < all->size(); ++i) {
     const store::StoredFacts& stored = (*all)[i];
     batch[i].host_id = stored.host_id;
     batch[i].sequence = stored.sequence;
     workspace.fingerprints.Clear();
-    JudgeHost(stored.facts, baselines_, stored.observed, stored.host_id, stored.digest,
+    const policy::HostPolicy host = policy->For(stored.host_id, index_.LabelsOf(stored.host_id));
+    batch[i].policy_key = host.key;
+    JudgeHost(stored.facts, host, stored.observed, stored.host_id, stored.digest,
               workspace.fingerprints, batch[i].judgements);
   }
   const auto done = store_.reports().PutReevaluations(batch, clock_.Now());
   if (!done.ok()) return done.status();
+  index_.Changed(ids);
   absl::MutexLock lock(&mutex_);
   progress_.left -= static_cast<int64_t>(ids.size());
   for (const bool stored : *done) ++(stored ? progress_.stored : progress_.passed_over);

@@ -1,4 +1,4 @@
-// Bringing hosts that are judged under other documents up to date, from stored facts.
+// Bringing hosts that are judged under another policy up to date, from stored facts.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +11,19 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "controller/evaluate/failing_containers.h"
+#include "controller/fleet/index.h"
+#include "controller/policy/policy_book.h"
 #include "controller/store/store.h"
-#include "plimsoll/v1/baseline.pb.h"
 #include "proto/support/clock.h"
 
 namespace plimsoll::reevaluate {
 
-// After a start with other baselines, another evaluator or a new schema: walks all hosts whose
-// statuses are not from exactly these documents, judges their newest facts, and stores what became
-// of them (Transition.BASELINE). Ingestion goes on meanwhile and goes first: threads are nice,
-// batches are small, and nothing is asked for while all connections are in use; a host that reports
-// in the middle is judged by its report. Hosts whose stored facts are damaged are logged and left
-// as they are. Thread-safe.
+// Judges the newest facts of hosts that are judged under another policy than the one in force
+// (another evaluator, other documents or waivers, other labels), and stores what became of them.
+// The index tells which they are. Does so at the start, and whenever it is woken. Ingestion goes on
+// meanwhile and goes first: threads are nice, batches are small, and nothing is asked for while all
+// connections are in use; a host that reports in the middle is judged by its report. Hosts whose
+// stored facts are damaged are logged and left as they are. Thread-safe.
 class Reevaluator {
  public:
   struct Progress {
@@ -32,32 +33,38 @@ class Reevaluator {
     int64_t passed_over = 0;
     int64_t failed = 0;
     int64_t left = 0;
-    // Between Start and the end of the work.
+    // There may be hosts to do.
     bool running = false;
   };
 
-  // `store` and `clock` are borrowed. The documents must have been put (ReportStore::PutBaselines).
-  Reevaluator(store::Store& store, std::vector<v1::Baseline> baselines, const support::Clock& clock,
-              int threads = 2);
+  // Borrows all. The policy's documents must have been put (ReportStore::PutBaselines), and the
+  // index loaded before Start.
+  Reevaluator(store::Store& store, const policy::PolicyBook& book, fleet::FleetIndex& index,
+              const support::Clock& clock, int threads = 2);
   // Stops.
   ~Reevaluator();
 
-  // Begins on threads of its own, which end when no host is left. Once.
+  // Begins on threads of its own. Once.
   void Start() ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends after the batches at hand, within seconds. Idempotent.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Waits for the end of the work. For tests and tools.
+  // The policy changed, or a host under another one was seen: looks through all hosts. Never
+  // blocks.
+  void Wake() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until no host is left to do. For tests and tools.
   void Await() ABSL_LOCKS_EXCLUDED(mutex_);
 
   Progress progress() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
-  // The next hosts to do; none: the work is done, or Stop was called.
+  // The next hosts to do, when there are any; none: Stop was called.
   std::vector<std::string> Claim() ABSL_LOCKS_EXCLUDED(claim_mutex_, mutex_);
-  // Hosts of the next page, or of the next pass when this one stored something.
-  absl::Status NextPage(std::vector<std::string>& ids) ABSL_EXCLUSIVE_LOCKS_REQUIRED(claim_mutex_)
+  // Hosts of the next page; none: this pass over the fleet is over.
+  std::vector<std::string> NextPage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(claim_mutex_)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // After a pass: waits for what is under way and, when nothing is left, until woken.
+  void EndPass() ABSL_EXCLUSIVE_LOCKS_REQUIRED(claim_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
   // Memory that a thread uses again for every batch.
   struct Workspace {
     evaluate::ContainerFingerprints fingerprints;
@@ -71,8 +78,8 @@ class Reevaluator {
   void LogProgress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   store::Store& store_;
-  const std::vector<v1::Baseline> baselines_;
-  std::vector<std::string> digests_;
+  const policy::PolicyBook& book_;
+  fleet::FleetIndex& index_;
   const support::Clock& clock_;
   const int thread_count_;
 
@@ -80,11 +87,10 @@ class Reevaluator {
   absl::Mutex claim_mutex_;
   std::string after_id_ ABSL_GUARDED_BY(claim_mutex_);
   int64_t stored_before_pass_ ABSL_GUARDED_BY(claim_mutex_) = -1;
-  bool exhausted_ ABSL_GUARDED_BY(claim_mutex_) = false;
 
   absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  int live_threads_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   // Batches being worked on.
   int busy_ ABSL_GUARDED_BY(mutex_) = 0;
   Progress progress_ ABSL_GUARDED_BY(mutex_);

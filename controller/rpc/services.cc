@@ -18,8 +18,11 @@
 #include "plimsoll/v1/schedule_service.grpc.pb.h"
 #include "plimsoll/v1/session_service.grpc.pb.h"
 #include "plimsoll/v1/summary_service.grpc.pb.h"
+#include "plimsoll/v1/tailoring_service.grpc.pb.h"
 #include "plimsoll/v1/token_service.grpc.pb.h"
 #include "plimsoll/v1/user_service.grpc.pb.h"
+#include "plimsoll/v1/waiver_service.grpc.pb.h"
+#include "plimsoll/v1/what_if_service.grpc.pb.h"
 
 namespace plimsoll::rpc {
 namespace {
@@ -47,13 +50,14 @@ class Skin : public Service::CallbackService {
   OpenStreams& streams_;
 };
 
-// One method of a service: its name and its answer.
-#define PLIMSOLL_UNARY(Name, Response)                                                       \
-  ServerUnaryReactor* Name(CallbackServerContext* context, const v1::Name##Request* request, \
-                           v1::Response* response) override {                                \
-    return Unary(parts_, context, Name##_, request, response);                               \
-  }                                                                                          \
+// One method of a service: its name, its request and its answer.
+#define PLIMSOLL_UNARY_OF(Name, Request, Response)                                     \
+  ServerUnaryReactor* Name(CallbackServerContext* context, const v1::Request* request, \
+                           v1::Response* response) override {                          \
+    return Unary(parts_, context, Name##_, request, response);                         \
+  }                                                                                    \
   const api::Method& Name##_ = this->Find(#Name);
+#define PLIMSOLL_UNARY(Name, Response) PLIMSOLL_UNARY_OF(Name, Name##Request, Response)
 
 #define PLIMSOLL_STREAM(Name, Response)                                                     \
   grpc::ServerWriteReactor<v1::Response>* Name(CallbackServerContext* context,              \
@@ -77,6 +81,10 @@ struct BaselineRpc final : Skin<v1::BaselineService> {
   PLIMSOLL_UNARY(ListBaselines, ListBaselinesResponse)
   PLIMSOLL_UNARY(GetBaseline, Baseline)
   PLIMSOLL_UNARY(GetRule, Rule)
+  PLIMSOLL_UNARY(UploadBaseline, BaselineVersion)
+  PLIMSOLL_UNARY(ListBaselineVersions, ListBaselineVersionsResponse)
+  PLIMSOLL_UNARY(ActivateBaseline, Baseline)
+  PLIMSOLL_UNARY(RollbackBaseline, Baseline)
 };
 
 struct FindingRpc final : Skin<v1::FindingService> {
@@ -175,7 +183,37 @@ struct EventRpc final : Skin<v1::EventService> {
   PLIMSOLL_STREAM(WatchEvents, Event)
 };
 
+struct WaiverRpc final : Skin<v1::WaiverService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(CreateWaiver, Waiver)
+  PLIMSOLL_UNARY(PreviewWaiver, PreviewWaiverResponse)
+  PLIMSOLL_UNARY_OF(ApproveWaiver, DecideWaiverRequest, Waiver)
+  PLIMSOLL_UNARY_OF(RejectWaiver, DecideWaiverRequest, Waiver)
+  PLIMSOLL_UNARY(RenewWaiver, Waiver)
+  PLIMSOLL_UNARY_OF(RevokeWaiver, DecideWaiverRequest, Waiver)
+  PLIMSOLL_UNARY(GetWaiver, Waiver)
+  PLIMSOLL_UNARY(ListWaivers, ListWaiversResponse)
+  PLIMSOLL_UNARY(ListWaiverHistory, ListWaiverHistoryResponse)
+};
+
+struct TailoringRpc final : Skin<v1::TailoringService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(SetTailoring, Tailoring)
+  PLIMSOLL_UNARY(GetTailoring, Tailoring)
+  PLIMSOLL_UNARY(ListTailorings, ListTailoringsResponse)
+  PLIMSOLL_UNARY(DeleteTailoring, DeleteTailoringResponse)
+};
+
+struct WhatIfRpc final : Skin<v1::WhatIfService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(StartWhatIf, WhatIf)
+  PLIMSOLL_UNARY(GetWhatIf, WhatIf)
+  PLIMSOLL_UNARY(ListWhatIfFlips, ListWhatIfFlipsResponse)
+  PLIMSOLL_UNARY(CancelWhatIf, CancelWhatIfResponse)
+};
+
 #undef PLIMSOLL_UNARY
+#undef PLIMSOLL_UNARY_OF
 #undef PLIMSOLL_STREAM
 
 }  // namespace
@@ -197,6 +235,9 @@ struct ApiServices::Services {
   SessionRpc sessions{parts, streams};
   TokenRpc tokens{parts, streams};
   ActivityRpc activity{parts, streams};
+  WaiverRpc waivers{parts, streams};
+  TailoringRpc tailorings{parts, streams};
+  WhatIfRpc what_ifs{parts, streams};
 };
 
 ApiServices::ApiServices(const ApiParts& parts) : services_(std::make_unique<Services>(parts)) {}
@@ -207,7 +248,8 @@ void ApiServices::Register(grpc::ServerBuilder& builder) {
            &services_->hosts, &services_->baselines, &services_->findings, &services_->summaries,
            &services_->scans, &services_->schedules, &services_->enrollment,
            &services_->notifications, &services_->events, &services_->users, &services_->sessions,
-           &services_->tokens, &services_->activity}) {
+           &services_->tokens, &services_->activity, &services_->waivers, &services_->tailorings,
+           &services_->what_ifs}) {
     builder.RegisterService(service);
   }
 }

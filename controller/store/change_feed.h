@@ -13,10 +13,11 @@
 
 namespace plimsoll::store {
 
-// A connection of its own that listens (LISTEN plimsoll_host, plimsoll_scan, plimsoll_access).
-// Callbacks come from one thread of the feed, one after the other, and must not block for long.
-// Reconnects for ever, with a pause of a second; after each (re)connection, the first one too,
-// `connected` is called, and whatever happened before it must be looked up. Never logs `url`.
+// A connection of its own that listens (LISTEN plimsoll_host, plimsoll_scan, plimsoll_access,
+// plimsoll_policy). Callbacks come from one thread of the feed, one after the other, and must not
+// block for long. Reconnects for ever, with a pause of a second; after each (re)connection, the
+// first one too, `connected` is called, and whatever happened before it must be looked up. Never
+// logs `url`.
 class ChangeFeed {
  public:
   struct Callbacks {
@@ -28,6 +29,8 @@ class ChangeFeed {
     std::function<void(std::vector<std::string> ids)> access = {};
     // Listening from now on.
     std::function<void()> connected;
+    // Waivers, tailorings or baselines changed.
+    std::function<void()> policy = {};
   };
   ChangeFeed(std::string url, Callbacks callbacks);
   // Stops and joins.

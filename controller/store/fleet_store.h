@@ -16,16 +16,21 @@ namespace plimsoll::store {
 
 class ConnectionPool;
 
+// Beside a status in HostVerdicts::statuses.
+inline constexpr int kWaivedMark = 8;
+
 // A host's current statuses under one baseline.
 struct HostVerdicts {
   std::string baseline_id;
   // Names the order of `statuses`; empty: not judged since an upgrade, `statuses` is empty too.
   std::string baseline_digest;
-  // v1.Verdict.Status of each rule, one byte each.
+  // v1.Verdict.Status of each rule, one byte each; with kWaivedMark where the verdict is waived.
   std::string statuses;
   // Microseconds since 1970 of the observation that led to each status.
   std::vector<int64_t> since;
   v1::FailingContainers failing;
+  // What the host was judged under; 0: not known.
+  uint64_t policy_key = 0;
 };
 
 // One host, as lists and counts need it. counts, stale and containers of `host` are set as stored;

@@ -50,6 +50,8 @@ struct Evaluation {
   int32_t container_count = 0;
   // One for each active baseline.
   std::vector<Judgement> judgements;
+  // What they were judged under (host_report.policy_key). 0: not known.
+  uint64_t policy_key = 0;
   // What the collector lost before this.
   std::optional<v1::ObservationGap> gap;
   // Scans this answers.
@@ -62,6 +64,8 @@ struct Reevaluation {
   // Of the facts judged; a host that has moved on is passed over.
   uint64_t sequence = 0;
   std::vector<Judgement> judgements;
+  // As in Evaluation.
+  uint64_t policy_key = 0;
 };
 
 // What the store knows of a host's stream.
@@ -130,9 +134,9 @@ class ReportStore {
   absl::StatusOr<std::vector<absl::Status>> PutBatch(const std::vector<const Evaluation*>& batch);
   // A batch of one.
   absl::Status Put(const Evaluation& evaluation);
-  // Like PutBatch for facts that are stored: statuses and transitions only (Transition.BASELINE).
-  // False: the host has moved on, or is gone; nothing is changed. `recorded` is the time of the
-  // transitions.
+  // Like PutBatch for facts that are stored: statuses and transitions only. Their cause is
+  // BASELINE, TAILORING or WAIVER, by what differs: document, tailoring or neither. False: the host
+  // has moved on, or is gone; nothing is changed. `recorded` is the time of the transitions.
   absl::StatusOr<std::vector<bool>> PutReevaluations(const std::vector<Reevaluation>& batch,
                                                      absl::Time recorded);
   // Ids, ascending and after `after_id`, of at most `limit` hosts with facts that are not judged

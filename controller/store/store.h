@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "controller/store/activity_store.h"
+#include "controller/store/baseline_store.h"
 #include "controller/store/controller_store.h"
 #include "controller/store/enrollment_store.h"
 #include "controller/store/fleet_store.h"
@@ -16,8 +17,10 @@
 #include "controller/store/report_store.h"
 #include "controller/store/scan_store.h"
 #include "controller/store/schedule_store.h"
+#include "controller/store/tailoring_store.h"
 #include "controller/store/token_store.h"
 #include "controller/store/user_store.h"
+#include "controller/store/waiver_store.h"
 
 namespace plimsoll::store {
 
@@ -66,6 +69,9 @@ class Store {
   NotificationStore& notifications();
   UserStore& users();
   ActivityStore& activity();
+  WaiverStore& waivers();
+  TailoringStore& tailorings();
+  BaselineStore& baselines();
 
  private:
   explicit Store(std::unique_ptr<ConnectionPool> pool);
@@ -81,6 +87,9 @@ class Store {
   NotificationStore notifications_;
   UserStore users_;
   ActivityStore activity_;
+  WaiverStore waivers_;
+  TailoringStore tailorings_;
+  BaselineStore baselines_;
 };
 
 }  // namespace plimsoll::store

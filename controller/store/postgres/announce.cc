@@ -43,4 +43,6 @@ void AnnounceAccess(Transaction& tx, const std::vector<std::string>& ids) {
   if (!ids.empty()) tx.Exec(kNotify, kAccessChannel, TextArray(PayloadsOf(ids)));
 }
 
+void AnnouncePolicy(Transaction& tx) { tx.Exec(kNotify, kPolicyChannel, TextArray({"changed"})); }
+
 }  // namespace plimsoll::store

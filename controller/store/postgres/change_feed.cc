@@ -73,6 +73,7 @@ void ChangeFeed::Listen() {
   Receiver hosts(connection, kHostChannel);
   Receiver scans(connection, kScanChannel);
   Receiver access(connection, kAccessChannel);
+  Receiver policy(connection, kPolicyChannel);
   spdlog::info("listening for changes of other controllers");
   if (callbacks_.connected) callbacks_.connected();
   do {
@@ -84,6 +85,7 @@ void ChangeFeed::Listen() {
     }
     std::vector<std::string> access_ids = access.Take();
     if (!access_ids.empty() && callbacks_.access) callbacks_.access(std::move(access_ids));
+    if (!policy.Take().empty() && callbacks_.policy) callbacks_.policy();
   } while (Await(connection, stop_fd_));
 }
 

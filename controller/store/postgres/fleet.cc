@@ -15,7 +15,8 @@ namespace {
   "SELECT " PLIMSOLL_HOST_COLUMNS                                                  \
   ", r.baseline_id, r.baseline_digest, r.statuses, r.since, r.failing_containers," \
   " r.pass_count, r.fail_count, r.unknown_count, r.not_applicable_count, "         \
-  "r.manual_count" PLIMSOLL_HOST_FROM "LEFT JOIN host_report r ON r.host_id = h.id "
+  "r.manual_count, r.waived_count, r.policy_key" PLIMSOLL_HOST_FROM                \
+  "LEFT JOIN host_report r ON r.host_id = h.id "
 
 // The cursor reads one snapshot, whose moment is asked for in the same transaction.
 constexpr char kSnapshot[] = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
@@ -47,6 +48,7 @@ v1::StatusCounts CountsOf(const pqxx::row& row, int first) {
   counts.set_unknown(row[first + 2].as<int32_t>());
   counts.set_not_applicable(row[first + 3].as<int32_t>());
   counts.set_manual(row[first + 4].as<int32_t>());
+  counts.set_waived(row[first + 5].as<int32_t>());
   return counts;
 }
 
@@ -72,6 +74,7 @@ class StateReader {
     verdicts.since = UnpackTimes(BytesOf(row[first + 3]));
     verdicts.failing.ParseFromString(BytesOf(row[first + 4]));
     (*state_.host.mutable_counts())[verdicts.baseline_id] = CountsOf(row, first + 5);
+    verdicts.policy_key = static_cast<uint64_t>(row[first + 11].as<int64_t>());
   }
   // After the last row.
   void Finish() {

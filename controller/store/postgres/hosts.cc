@@ -18,8 +18,8 @@ constexpr Statement kByName = {"hosts_by_name", "SELECT " PLIMSOLL_HOST_COLUMNS 
                                                 " ORDER BY h.revoked IS NOT NULL, h.id LIMIT 20"};
 constexpr Statement kCounts = {
     "hosts_counts",
-    "SELECT baseline_id, pass_count, fail_count, unknown_count, not_applicable_count, manual_count"
-    " FROM host_report WHERE host_id = $1"};
+    "SELECT baseline_id, pass_count, fail_count, unknown_count, not_applicable_count, manual_count,"
+    " waived_count FROM host_report WHERE host_id = $1"};
 
 // The session, if there is one, is fenced off.
 constexpr Statement kRemove = {
@@ -54,6 +54,7 @@ void FillCounts(Transaction& tx, v1::Host& host) {
     counts.set_unknown(row[3].as<int32_t>());
     counts.set_not_applicable(row[4].as<int32_t>());
     counts.set_manual(row[5].as<int32_t>());
+    counts.set_waived(row[6].as<int32_t>());
   }
 }
 

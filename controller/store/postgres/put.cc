@@ -134,6 +134,7 @@ JudgedFacts NewFactsOf(const Evaluation& evaluation, const LockedHost& host) {
   facts.facts_digest = evaluation.facts_digest;
   facts.observed = evaluation.observed;
   facts.recorded = evaluation.recorded;
+  facts.policy_key = evaluation.policy_key;
   facts.cause = evaluation.facts_digest == host.facts_digest ? v1::Transition::BASELINE
                                                              : v1::Transition::FACTS;
   if (evaluation.gap.has_value()) facts.gap_begin = TimeOf(evaluation.gap->begin_time());
@@ -313,6 +314,7 @@ absl::StatusOr<std::vector<bool>> ReportStore::PutReevaluations(
           JudgedFacts facts = StoredFactsOf(reevaluation.host_id, host->second);
           facts.recorded = recorded;
           facts.cause = v1::Transition::BASELINE;
+          facts.policy_key = reevaluation.policy_key;
           const absl::StatusOr<bool> differs = rows.Judge(facts, reevaluation.judgements);
           if (!differs.ok()) return differs.status();
           if (*differs) changed.push_back(reevaluation.host_id);

@@ -12,8 +12,8 @@ namespace {
 constexpr Statement kRead = {
     "report_rows_read",
     "SELECT host_id, baseline_id, baseline_digest, statuses, since, failing_containers, evaluator,"
-    " pass_count, fail_count, unknown_count, not_applicable_count, manual_count"
-    " FROM host_report WHERE host_id = ANY($1::text[])"};
+    " pass_count, fail_count, unknown_count, not_applicable_count, manual_count,"
+    " waived_count, policy_key FROM host_report WHERE host_id = ANY($1::text[])"};
 constexpr Statement kHistory = {
     "report_rows_history",
     "SELECT DISTINCT ON (host_id, baseline_id, rule_id) host_id, baseline_id, rule_id, to_status,"
@@ -27,32 +27,38 @@ constexpr Statement kWrite = {
     "report_rows_write",
     "INSERT INTO host_report (host_id, baseline_id, baseline_digest, evaluator, pass_count,"
     " fail_count, unknown_count, not_applicable_count, manual_count, statuses, since,"
-    " failing_containers)"
+    " failing_containers, waived_count, policy_key)"
     " SELECT host_id, baseline_id, baseline_digest, evaluator, p, f, u, n, m,"
     " substring($10::bytea FROM s_begin FOR s_size), substring($13::bytea FROM t_begin FOR t_size),"
-    " substring($16::bytea FROM c_begin FOR c_size)"
+    " substring($16::bytea FROM c_begin FOR c_size), w, policy_key"
     " FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::integer[],"
     " $7::integer[], $8::integer[], $9::integer[], $11::integer[], $12::integer[], $14::integer[],"
-    " $15::integer[], $17::integer[], $18::integer[]) AS r(host_id, baseline_id, baseline_digest,"
-    " evaluator, p, f, u, n, m, s_begin, s_size, t_begin, t_size, c_begin, c_size)"
+    " $15::integer[], $17::integer[], $18::integer[], $19::integer[], $20::bigint[])"
+    " AS r(host_id, baseline_id, baseline_digest, evaluator, p, f, u, n, m, s_begin, s_size,"
+    " t_begin, t_size, c_begin, c_size, w, policy_key)"
     " ON CONFLICT (host_id, baseline_id) DO UPDATE SET baseline_digest = excluded.baseline_digest,"
     " evaluator = excluded.evaluator, statuses = excluded.statuses, since = excluded.since,"
     " failing_containers = excluded.failing_containers, pass_count = excluded.pass_count,"
     " fail_count = excluded.fail_count, unknown_count = excluded.unknown_count,"
-    " not_applicable_count = excluded.not_applicable_count, manual_count = excluded.manual_count"};
+    " not_applicable_count = excluded.not_applicable_count, manual_count = excluded.manual_count,"
+    " waived_count = excluded.waived_count, policy_key = excluded.policy_key"};
 // A from_status of -1 is the first verdict.
 constexpr Statement kAppend = {
     "transitions_append",
     "INSERT INTO transition (host_id, baseline_id, rule_id, recorded, sequence, observed,"
-    " baseline_digest, from_status, to_status, cause, gap_begin, facts_digest, verdict)"
+    " baseline_digest, from_status, to_status, cause, gap_begin, facts_digest, verdict, "
+    "from_waived,"
+    " to_waived)"
     " SELECT host_id, baseline_id, rule_id, recorded, sequence, observed, baseline_digest,"
     " NULLIF(from_status, -1), to_status, cause, NULLIF(gap_begin, '')::timestamptz,"
-    " substring($12::bytea FROM f_begin FOR f_size), substring($15::bytea FROM v_begin FOR v_size)"
+    " substring($12::bytea FROM f_begin FOR f_size), substring($15::bytea FROM v_begin FOR v_size),"
+    " from_waived, to_waived"
     " FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[],"
     " $6::timestamptz[], $7::text[], $8::smallint[], $9::smallint[], $10::smallint[], $11::text[],"
-    " $13::integer[], $14::integer[], $16::integer[], $17::integer[]) AS t(host_id, baseline_id,"
-    " rule_id, recorded, sequence, observed, baseline_digest, from_status, to_status, cause,"
-    " gap_begin, f_begin, f_size, v_begin, v_size)"};
+    " $13::integer[], $14::integer[], $16::integer[], $17::integer[], $18::boolean[],"
+    " $19::boolean[]) AS t(host_id, baseline_id, rule_id, recorded, sequence, observed,"
+    " baseline_digest, from_status, to_status, cause, gap_begin, f_begin, f_size, v_begin, v_size,"
+    " from_waived, to_waived)"};
 
 std::string HistoryKey(absl::string_view host, absl::string_view baseline, absl::string_view rule) {
   const absl::string_view nul("\0", 1);
@@ -96,6 +102,7 @@ v1::StatusCounts CountsOf(const pqxx::row& row, int first) {
   counts.set_unknown(row[first + 2].as<int32_t>());
   counts.set_not_applicable(row[first + 3].as<int32_t>());
   counts.set_manual(row[first + 4].as<int32_t>());
+  counts.set_waived(row[first + 5].as<int32_t>());
   return counts;
 }
 
@@ -132,6 +139,7 @@ void ReportRows::Read(const std::vector<std::string>& host_ids) {
     report.failing = BytesOf(row[5]);
     report.evaluator = TextOf(row[6]);
     report.counts = CountsOf(row, 7);
+    report.policy_key = static_cast<uint64_t>(row[13].as<int64_t>());
     if (report.baseline_digest.empty()) old_hosts.push_back(host_id);
   }
   if (!old_hosts.empty()) ReadHistory(old_hosts);
@@ -191,8 +199,10 @@ absl::StatusOr<ReportRows::Next> ReportRows::Compare(const JudgedFacts& facts,
   row.evaluator = report.evaluator_version();
   row.counts = report.counts();
   row.failing = judgement.failing.SerializeAsString();
+  row.policy_key = facts.policy_key;
   for (const v1::Verdict& verdict : report.verdicts()) {
-    row.statuses.push_back(static_cast<char>(verdict.status()));
+    row.statuses.push_back(
+        static_cast<char>(verdict.status() | (verdict.waived() ? kWaivedMark : 0)));
   }
   const ReportRow* old = nullptr;
   for (const ReportRow& candidate : rows_[facts.host_id]) {
@@ -200,7 +210,7 @@ absl::StatusOr<ReportRows::Next> ReportRows::Compare(const JudgedFacts& facts,
   }
   next.changed = old == nullptr || old->baseline_digest != row.baseline_digest ||
                  old->statuses != row.statuses || old->failing != row.failing ||
-                 old->evaluator != row.evaluator;
+                 old->evaluator != row.evaluator || old->policy_key != row.policy_key;
   if (!next.changed) {
     row.since = old->since;
     return next;
@@ -213,6 +223,10 @@ absl::StatusOr<ReportRows::Next> ReportRows::Compare(const JudgedFacts& facts,
       old->failing != row.failing) {
     next.failing_more = FailingMore(old->failing, judgement.failing);
   }
+  if (old == nullptr) return next;
+  const auto cause = CauseOf(facts, *old, **baseline);
+  if (!cause.ok()) return cause.status();
+  next.cause = *cause;
   return next;
 }
 
@@ -256,28 +270,32 @@ void ReportRows::NoteChange(const JudgedFacts& facts, Next& next) {
   for (int i = 0; i < next.report->verdicts_size(); ++i) {
     const auto& before = next.before[i];
     const int to = static_cast<unsigned char>(next.row.statuses[i]);
-    const v1::Rule& rule = next.document->rules(i);
-    if (before.has_value() && before->first == to) {
-      since.push_back(before->second);
-      if (std::binary_search(next.failing_more.begin(), next.failing_more.end(), i)) {
-        NoteEvent(facts, *next.report, rule, i, v1::NotificationEvent::NEW_FAILURE);
-      }
-      continue;
-    }
-    // A host's first verdicts are no news.
-    if (before.has_value() && to == v1::Verdict::FAIL) {
-      NoteEvent(facts, *next.report, rule, i, v1::NotificationEvent::NEW_FAILURE,
-                before->first == v1::Verdict::UNKNOWN);
-    } else if (before.has_value() && before->first == v1::Verdict::FAIL &&
-               (to == v1::Verdict::PASS || to == v1::Verdict::NOT_APPLICABLE)) {
-      NoteEvent(facts, *next.report, rule, i, v1::NotificationEvent::RECOVERY);
-    }
-    since.push_back(absl::ToUnixMicros(facts.observed));
-    NoteTransition(facts, *next.report, i,
+    const bool known = before.has_value();
+    // A waiver that comes or goes is no new status.
+    const bool same_status = known && (before->first & ~kWaivedMark) == (to & ~kWaivedMark);
+    since.push_back(same_status ? before->second : absl::ToUnixMicros(facts.observed));
+    if (known) NoteNews(facts, next, i, before->first);
+    if (known && before->first == to) continue;
+    NoteTransition(facts, next, i,
                    before.has_value() ? std::optional<int>(before->first) : std::nullopt);
   }
   next.row.since = PackTimes(since);
   NoteRow(facts.host_id, next.row);
+}
+
+void ReportRows::NoteNews(const JudgedFacts& facts, const Next& next, int place, int from) {
+  const int to = static_cast<unsigned char>(next.row.statuses[place]);
+  const v1::Rule& rule = next.document->rules(place);
+  // What is waived is no failure that anybody is told of.
+  if (to == v1::Verdict::FAIL) {
+    const bool more = std::binary_search(next.failing_more.begin(), next.failing_more.end(), place);
+    if (from == to && !more) return;
+    NoteEvent(facts, *next.report, rule, place, v1::NotificationEvent::NEW_FAILURE,
+              from == v1::Verdict::UNKNOWN);
+  } else if (from == v1::Verdict::FAIL &&
+             (to == v1::Verdict::PASS || to == v1::Verdict::NOT_APPLICABLE)) {
+    NoteEvent(facts, *next.report, rule, place, v1::NotificationEvent::RECOVERY);
+  }
 }
 
 void ReportRows::NoteEvent(const JudgedFacts& facts, const v1::HostReport& report,
@@ -307,13 +325,35 @@ void ReportRows::NoteRow(const std::string& host_id, const ReportRow& row) {
   unknown_.push_back(row.counts.unknown());
   not_applicable_.push_back(row.counts.not_applicable());
   manual_.push_back(row.counts.manual());
+  waived_.push_back(row.counts.waived());
+  keys_.push_back(static_cast<int64_t>(row.policy_key));
   statuses_.Add(row.statuses);
   since_.Add(row.since);
   failing_.Add(row.failing);
 }
 
-void ReportRows::NoteTransition(const JudgedFacts& facts, const v1::HostReport& report, int place,
+absl::StatusOr<v1::Transition::Cause> ReportRows::CauseOf(const JudgedFacts& facts,
+                                                          const ReportRow& old,
+                                                          const CatalogedBaseline& baseline) {
+  if (facts.cause == v1::Transition::FACTS) return facts.cause;
+  const std::string& digest = baseline.document.digest();
+  if (old.baseline_digest == digest) {
+    return old.policy_key == 0 || old.policy_key == facts.policy_key ? v1::Transition::BASELINE
+                                                                     : v1::Transition::WAIVER;
+  }
+  if (old.baseline_digest.empty()) return v1::Transition::BASELINE;
+  const absl::StatusOr<BaselinePtr> before = catalog_.Find(tx_, old.baseline_digest);
+  if (!before.ok()) return before.status();
+  const auto origin = [](const v1::Baseline& document) {
+    return document.tailored_from().empty() ? document.digest() : document.tailored_from();
+  };
+  return origin((*before)->document) == origin(baseline.document) ? v1::Transition::TAILORING
+                                                                  : v1::Transition::BASELINE;
+}
+
+void ReportRows::NoteTransition(const JudgedFacts& facts, const Next& next, int place,
                                 std::optional<int> from) {
+  const v1::HostReport& report = *next.report;
   const v1::Verdict& verdict = report.verdicts(place);
   t_hosts_.push_back(facts.host_id);
   t_baselines_.push_back(report.baseline().id());
@@ -323,9 +363,11 @@ void ReportRows::NoteTransition(const JudgedFacts& facts, const v1::HostReport& 
   t_observed_.push_back(Time(facts.observed));
   t_gaps_.push_back(facts.gap_begin.has_value() ? Time(*facts.gap_begin) : "");
   t_sequences_.push_back(static_cast<int64_t>(facts.sequence));
-  t_from_.push_back(from.value_or(-1));
+  t_from_.push_back(from.has_value() ? *from & ~kWaivedMark : -1);
   t_to_.push_back(verdict.status());
-  t_causes_.push_back(from.has_value() ? facts.cause : v1::Transition::FIRST);
+  t_causes_.push_back(from.has_value() ? next.cause : v1::Transition::FIRST);
+  t_from_waived_.push_back(from.value_or(0) & kWaivedMark ? 1 : 0);
+  t_to_waived_.push_back(verdict.waived() ? 1 : 0);
   t_facts_.Add(facts.facts_digest);
   t_verdicts_.Add(verdict.SerializeAsString());
 }
@@ -336,7 +378,8 @@ void ReportRows::WriteTransitions() {
            TextArray(t_recorded_), IntArray(t_sequences_), TextArray(t_observed_),
            TextArray(t_digests_), IntArray(t_from_), IntArray(t_to_), IntArray(t_causes_),
            TextArray(t_gaps_), t_facts_.all(), t_facts_.begins(), t_facts_.sizes(),
-           t_verdicts_.all(), t_verdicts_.begins(), t_verdicts_.sizes());
+           t_verdicts_.all(), t_verdicts_.begins(), t_verdicts_.sizes(), IntArray(t_from_waived_),
+           IntArray(t_to_waived_));
 }
 
 void ReportRows::Write() {
@@ -346,7 +389,7 @@ void ReportRows::Write() {
              TextArray(evaluators_), IntArray(pass_), IntArray(fail_), IntArray(unknown_),
              IntArray(not_applicable_), IntArray(manual_), statuses_.all(), statuses_.begins(),
              statuses_.sizes(), since_.all(), since_.begins(), since_.sizes(), failing_.all(),
-             failing_.begins(), failing_.sizes());
+             failing_.begins(), failing_.sizes(), IntArray(waived_), IntArray(keys_));
   }
   WriteTransitions();
   events_.Write(tx_);

@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "controller/store/fleet_store.h"
 #include "controller/store/postgres/baseline_catalog.h"
 #include "controller/store/postgres/connection_pool.h"
 #include "controller/store/postgres/notable.h"
@@ -20,7 +21,8 @@ namespace plimsoll::store {
 struct ReportRow {
   std::string baseline_id;
   std::string baseline_digest;
-  // As stored: one byte a rule. Empty: not judged since the schema changed.
+  // As stored: one byte a rule, kWaivedMark beside the status. Empty: not judged since the schema
+  // changed.
   std::string statuses;
   // v1.StatusTimes, serialised.
   std::string since;
@@ -28,6 +30,7 @@ struct ReportRow {
   std::string failing;
   std::string evaluator;
   v1::StatusCounts counts;
+  uint64_t policy_key = 0;
 };
 
 // `since` of a row and the reverse; what is damaged reads as fewer times.
@@ -42,7 +45,9 @@ struct JudgedFacts {
   absl::Time observed;
   absl::Time recorded;
   // Why a status is another than before, where it was not the first.
+  // FACTS; otherwise the facts are the same, and what differs says.
   v1::Transition::Cause cause = v1::Transition::FACTS;
+  uint64_t policy_key = 0;
   std::optional<absl::Time> gap_begin;
 };
 
@@ -66,7 +71,7 @@ class ReportRows {
   void Write();
 
  private:
-  // Status and since of a rule before; absent: none.
+  // Status (with its mark) and since of a rule before; absent: none.
   using Before = std::vector<std::optional<std::pair<int, int64_t>>>;
   // What one judgement makes of its row.
   struct Next {
@@ -79,15 +84,21 @@ class ReportRows {
     // Places of rules that failed before and that containers of further settings fail now.
     std::vector<int32_t> failing_more;
     bool changed = false;
+    // Of transitions.
+    v1::Transition::Cause cause = v1::Transition::FACTS;
   };
   absl::StatusOr<Next> Compare(const JudgedFacts& facts, const Judgement& judgement);
   void NoteChange(const JudgedFacts& facts, Next& next);
   absl::StatusOr<Before> BeforeOf(const std::string& host_id, const ReportRow* row,
                                   const CatalogedBaseline& baseline);
   void ReadHistory(const std::vector<std::string>& host_ids);
-  void NoteTransition(const JudgedFacts& facts, const v1::HostReport& report, int place,
+  void NoteTransition(const JudgedFacts& facts, const Next& next, int place,
                       std::optional<int> from);
+  absl::StatusOr<v1::Transition::Cause> CauseOf(const JudgedFacts& facts, const ReportRow& old,
+                                                const CatalogedBaseline& baseline);
   void NoteRow(const std::string& host_id, const ReportRow& row);
+  // What people are told of: `from` is the status before. A host's first verdicts are no news.
+  void NoteNews(const JudgedFacts& facts, const Next& next, int place, int from);
   void NoteEvent(const JudgedFacts& facts, const v1::HostReport& report, const v1::Rule& rule,
                  int place, v1::NotificationEvent::Kind kind, bool was_unknown = false);
   void WriteTransitions();
@@ -101,11 +112,11 @@ class ReportRows {
   // Columns of what will be written.
   std::vector<std::string> gone_hosts_, gone_baselines_;
   std::vector<std::string> hosts_, baselines_, digests_, evaluators_;
-  std::vector<int64_t> pass_, fail_, unknown_, not_applicable_, manual_;
+  std::vector<int64_t> pass_, fail_, unknown_, not_applicable_, manual_, waived_, keys_;
   BytesColumn statuses_, since_, failing_;
   std::vector<std::string> t_hosts_, t_baselines_, t_rules_, t_digests_, t_recorded_, t_observed_,
       t_gaps_;
-  std::vector<int64_t> t_sequences_, t_from_, t_to_, t_causes_;
+  std::vector<int64_t> t_sequences_, t_from_, t_to_, t_causes_, t_from_waived_, t_to_waived_;
   BytesColumn t_facts_, t_verdicts_;
   NotableEvents events_;
 };

@@ -22,10 +22,10 @@ constexpr Statement kCounts = {
     "scan_answers_counts",
     "INSERT INTO scan_answer (host_id, scan_id, baseline_id, baseline_digest, pass_count,"
     " fail_count, unknown_count, not_applicable_count, manual_count, fail_critical, fail_high,"
-    " fail_medium, fail_low)"
+    " fail_medium, fail_low, waived_count)"
     " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[],"
     " $6::integer[], $7::integer[], $8::integer[], $9::integer[], $10::integer[], $11::integer[],"
-    " $12::integer[], $13::integer[]) ON CONFLICT DO NOTHING"};
+    " $12::integer[], $13::integer[], $14::integer[]) ON CONFLICT DO NOTHING"};
 
 }  // namespace
 
@@ -47,6 +47,7 @@ absl::Status ScanAnswers::Note(const JudgedFacts& facts, const std::vector<std::
     const auto& rules = (*baseline)->document.rules();
     for (int i = 0; i < rules.size() && i < static_cast<int>(row.statuses.size()); ++i) {
       const v1::Rule& rule = rules.Get(i);
+      // One that is waived has its mark, and is not FAIL alone.
       if (row.statuses[i] != v1::Verdict::FAIL || !rule.scored() || !rule.alias_of().empty()) {
         continue;
       }
@@ -80,7 +81,8 @@ void ScanAnswers::Write() {
 
 void ScanAnswers::WriteCounts(const std::vector<std::pair<std::string, std::string>>& answered) {
   std::vector<std::string> hosts, scans, baselines, digests;
-  std::vector<int64_t> pass, fail, unknown, not_applicable, manual, critical, high, medium, low;
+  std::vector<int64_t> pass, fail, unknown, not_applicable, manual, critical, high, medium, low,
+      waived;
   for (const auto& [host_id, scan_id] : answered) {
     for (const Counts& counts : counts_[host_id]) {
       hosts.push_back(host_id);
@@ -96,12 +98,14 @@ void ScanAnswers::WriteCounts(const std::vector<std::pair<std::string, std::stri
       high.push_back(counts.failing[v1::HIGH]);
       medium.push_back(counts.failing[v1::MEDIUM]);
       low.push_back(counts.failing[v1::LOW]);
+      waived.push_back(counts.counts.waived());
     }
   }
   if (hosts.empty()) return;
   tx_.Exec(kCounts, TextArray(hosts), TextArray(scans), TextArray(baselines), TextArray(digests),
            IntArray(pass), IntArray(fail), IntArray(unknown), IntArray(not_applicable),
-           IntArray(manual), IntArray(critical), IntArray(high), IntArray(medium), IntArray(low));
+           IntArray(manual), IntArray(critical), IntArray(high), IntArray(medium), IntArray(low),
+           IntArray(waived));
 }
 
 }  // namespace plimsoll::store

@@ -24,7 +24,7 @@ class ScanAnswers {
   void Write();
 
  private:
-  // Counts of one baseline, with failing scored verdicts by severity.
+  // Counts of one baseline, with failing scored verdicts that are not waived by severity.
   struct Counts {
     std::string baseline_id, baseline_digest;
     v1::StatusCounts counts;

@@ -41,7 +41,8 @@ constexpr Statement kCounts = {
     "scans_counts",
     "SELECT baseline_id, sum(pass_count), sum(fail_count), sum(unknown_count),"
     " sum(not_applicable_count), sum(manual_count), sum(fail_critical), sum(fail_high),"
-    " sum(fail_medium), sum(fail_low) FROM scan_answer WHERE scan_id = $1 GROUP BY baseline_id"};
+    " sum(fail_medium), sum(fail_low), sum(waived_count) FROM scan_answer"
+    " WHERE scan_id = $1 GROUP BY baseline_id"};
 constexpr Statement kPartProgress = {
     "scans_part_progress",
     "SELECT scan_id, state, count(*) FROM scan_host WHERE scan_id = ANY($1::text[])"
@@ -50,7 +51,7 @@ constexpr Statement kPartCounts = {
     "scans_part_counts",
     "SELECT scan_id, baseline_id, sum(pass_count), sum(fail_count), sum(unknown_count),"
     " sum(not_applicable_count), sum(manual_count), sum(fail_critical), sum(fail_high),"
-    " sum(fail_medium), sum(fail_low) FROM scan_answer WHERE scan_id = ANY($1::text[])"
+    " sum(fail_medium), sum(fail_low), sum(waived_count) FROM scan_answer WHERE scan_id = ANY($1::text[])"
     " AND host_id = ANY($2::text[]) GROUP BY scan_id, baseline_id"};
 constexpr Statement kHosts = {
     "scans_hosts",
@@ -61,15 +62,17 @@ constexpr Statement kHosts = {
 constexpr Statement kHostCounts = {
     "scans_host_counts",
     "SELECT host_id, baseline_id, pass_count, fail_count, unknown_count, not_applicable_count,"
-    " manual_count FROM scan_answer WHERE scan_id = $1 AND host_id = ANY($2::text[])"};
+    " manual_count, waived_count FROM scan_answer WHERE scan_id = $1 AND host_id = "
+    "ANY($2::text[])"};
 constexpr Statement kOutcome = {"scans_outcome", "UPDATE scan SET outcome = $2 WHERE id = $1"};
 
-void SetCounts(const pqxx::row& row, int column, v1::StatusCounts& counts) {
+void SetCounts(const pqxx::row& row, int column, int waived, v1::StatusCounts& counts) {
   counts.set_pass(row[column].as<int32_t>());
   counts.set_fail(row[column + 1].as<int32_t>());
   counts.set_unknown(row[column + 2].as<int32_t>());
   counts.set_not_applicable(row[column + 3].as<int32_t>());
   counts.set_manual(row[column + 4].as<int32_t>());
+  counts.set_waived(row[waived].as<int32_t>());
 }
 
 // Adds `count` hosts in a state.
@@ -94,9 +97,9 @@ void AddProgress(int state, int count, v1::ScanProgress& progress) {
   }
 }
 
-// Sets counts and failing of a baseline from nine sums that begin at `column`.
+// Sets counts and failing of a baseline from ten sums that begin at `column`.
 void SetSums(const pqxx::row& row, int column, const std::string& baseline, v1::Scan& scan) {
-  SetCounts(row, column, (*scan.mutable_counts())[baseline]);
+  SetCounts(row, column, column + 9, (*scan.mutable_counts())[baseline]);
   v1::SeverityCounts& failing = (*scan.mutable_failing())[baseline];
   failing.set_critical(row[column + 5].as<int64_t>());
   failing.set_high(row[column + 6].as<int64_t>());
@@ -214,7 +217,7 @@ std::vector<v1::ScanHost> LoadScanHosts(Transaction& tx, const ScanHostQuery& qu
        tx.ExecPlanned(kHostCounts, Text(query.scan_id), TextArray(answered))) {
     const auto host = by_id.find(TextOf(row[0]));
     if (host == by_id.end()) continue;
-    SetCounts(row, 2, (*host->second->mutable_counts())[TextOf(row[1])]);
+    SetCounts(row, 2, 7, (*host->second->mutable_counts())[TextOf(row[1])]);
   }
   return hosts;
 }

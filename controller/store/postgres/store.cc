@@ -22,7 +22,10 @@ Store::Store(std::unique_ptr<ConnectionPool> pool)
       tokens_(*pool_),
       notifications_(*pool_),
       users_(*pool_),
-      activity_(*pool_) {}
+      activity_(*pool_),
+      waivers_(*pool_),
+      tailorings_(*pool_),
+      baselines_(*pool_) {}
 
 Store::~Store() = default;
 
@@ -54,5 +57,8 @@ TokenStore& Store::tokens() { return tokens_; }
 NotificationStore& Store::notifications() { return notifications_; }
 UserStore& Store::users() { return users_; }
 ActivityStore& Store::activity() { return activity_; }
+WaiverStore& Store::waivers() { return waivers_; }
+TailoringStore& Store::tailorings() { return tailorings_; }
+BaselineStore& Store::baselines() { return baselines_; }
 
 }  // namespace plimsoll::store

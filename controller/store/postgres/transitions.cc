@@ -17,7 +17,8 @@ namespace {
 constexpr Statement kList = {
     "transitions_list",
     "SELECT baseline_id, baseline_digest, rule_id, from_status, to_status, cause, micros(observed),"
-    " micros(recorded), facts_digest, verdict, micros(gap_begin), sequence FROM transition"
+    " micros(recorded), facts_digest, verdict, micros(gap_begin), sequence, from_waived,"
+    " to_waived FROM transition"
     " WHERE host_id = $1 AND ($2 = '' OR baseline_id = $2) AND ($3 = '' OR rule_id = $3)"
     " AND ($4 = '' OR ((recorded, sequence) <= (NULLIF($4, '')::timestamptz, $5::bigint)"
     "   AND ((recorded, sequence) < (NULLIF($4, '')::timestamptz, $5::bigint)"
@@ -73,6 +74,8 @@ v1::Transition TransitionOf(const std::string& host_id, const pqxx::row& row) {
   *transition.mutable_recorded_time() = TimestampOf(TimeOf(row[7]));
   transition.set_facts_digest(absl::BytesToHexString(BytesOf(row[8])));
   transition.mutable_verdict()->ParseFromString(BytesOf(row[9]));
+  transition.set_from_waived(row[12].as<bool>());
+  transition.set_to_waived(row[13].as<bool>());
   if (!row[10].is_null()) *transition.mutable_gap_begin_time() = TimestampOf(TimeOf(row[10]));
   return transition;
 }

@@ -8,8 +8,9 @@ namespace {
 
 class BaselinesTest : public ::testing::Test {
  protected:
-  const std::vector<v1::Baseline> all_ = {ScoredBaseline("one"), ScoredBaseline("two")};
-  Baselines baselines_{all_};
+  Parts parts_{{ScoredBaseline("one"), ScoredBaseline("two")}};
+  const std::vector<v1::Baseline>& all_ = parts_.baselines;
+  Baselines& baselines_ = parts_.baseline_api;
 };
 
 TEST_F(BaselinesTest, ListsWithoutRules) {

@@ -12,10 +12,14 @@
 #include "controller/access/authenticator.h"
 #include "controller/api/activity.h"
 #include "controller/api/api.h"
+#include "controller/api/baseline_versions.h"
 #include "controller/api/events.h"
+#include "controller/api/identity.h"
 #include "controller/api/methods.h"
 #include "controller/api/schedules.h"
-#include "controller/api/identity.h"
+#include "controller/api/tailorings.h"
+#include "controller/api/waivers.h"
+#include "controller/api/what_ifs.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/evaluate/failing_containers.h"
@@ -81,6 +85,10 @@ struct Parts {
     AddSessionMethods(methods, sign_ins);
     AddTokenMethods(methods, tokens);
     AddActivityMethods(methods, activities);
+    AddWaiverMethods(methods, waivers);
+    AddTailoringMethods(methods, tailorings);
+    AddBaselineVersionMethods(methods, baseline_versions);
+    AddWhatIfMethods(methods, what_ifs);
   }
   static access::SecretBox NewBox() {
     std::string file = (std::filesystem::temp_directory_path() / "api-key-XXXXXX").string();
@@ -125,15 +133,18 @@ struct Parts {
     evaluation.facts = std::move(facts);
     evaluation.value.container_count = evaluation.facts.containers().containers_size();
     evaluation.Done();
-    for (const v1::Baseline& baseline : baselines) {
+    const policy::HostPolicy policy = book.current()->For(id, index.LabelsOf(id));
+    evaluation.value.policy_key = policy.key;
+    for (const policy::Document& baseline : *policy.documents) {
       store::Judgement& judgement = evaluation.value.judgements.emplace_back();
-      judgement.report = evaluate::Evaluate(
-          evaluation.facts, baseline,
-          {.as_of = evaluation.value.observed,
-           .host_id = id,
-           .facts_digest = absl::BytesToHexString(evaluation.value.facts_digest)});
+      judgement.report =
+          evaluate::Evaluate(evaluation.facts, *baseline,
+                             {.as_of = evaluation.value.observed,
+                              .host_id = id,
+                              .facts_digest = absl::BytesToHexString(evaluation.value.facts_digest),
+                              .waivers = policy.waivers});
       judgement.failing =
-          evaluate::FailingContainersOf(evaluation.facts, baseline, judgement.report);
+          evaluate::FailingContainersOf(evaluation.facts, *baseline, judgement.report);
     }
     if (auto status = store->reports().Put(evaluation.value); !status.ok()) return status;
     return Show(id);
@@ -154,6 +165,7 @@ struct Parts {
   access::Revocations revocations;
   access::Authenticator authenticator{store->tokens(), store->users(), clock};
   scans::ScanBoard board{store->scans(), clock};
+  policy::PolicyBook book{*store, clock, baselines};
   fleet::ChangeLog changes{"epoch"};
   fleet::FleetIndex index{
       store->fleet(),
@@ -162,12 +174,17 @@ struct Parts {
       clock,
       {.shown = [this](const std::vector<std::string>& ids) { changes.Add(ids); }}};
   fleet::Days days{index, store->fleet(), clock};
-  Hosts hosts{*store, index, baselines, revocations, clock};
-  Baselines baseline_api{baselines};
-  Findings findings{*store, index, baseline_api};
+  Hosts hosts{*store, index, book, revocations, clock};
+  Baselines baseline_api{book};
+  Findings findings{*store, index, baseline_api, book};
   Summaries summaries{*store, index, days, baseline_api, clock};
   Scans scans{*store, board, StoreResolver(*store), clock};
   Schedules schedules{*store, StoreResolver(*store), clock};
+  Waivers waivers{*store, index, book, clock};
+  Tailorings tailorings{*store, book, clock};
+  reevaluate::WhatIfs what_if_runs{*store, index, clock};
+  BaselineVersions baseline_versions{*store, book, clock};
+  WhatIfs what_ifs{book, what_if_runs, waivers, tailorings, clock};
   std::unique_ptr<EnrollmentTokens> enrollment;
   Taker sender;
   notify::Notifier notifier{store->notifications(), sender, NewBox(), clock, absl::Minutes(15)};

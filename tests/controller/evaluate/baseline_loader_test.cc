@@ -104,10 +104,11 @@ struct ErrorCase {
 const ErrorCase kErrors[] = {
     {"unknown key", "    title: First", "    titel: First",
      "mine.yaml:11: unknown key \"titel\" in rules[0]; expected one of: alias_of, check, "
-     "description, id, rationale, references, remediation, scope, scored, severity, slug, title"},
+     "description, id, rationale, references, remediation, scope, scored, severity, slug, "
+     "switched_off, title"},
     {"unknown key at the top", "source: us", "origin: us",
      "mine.yaml:4: unknown key \"origin\"; expected one of: description, digest, id, rules, "
-     "sections, source, title, version"},
+     "sections, source, tailored_from, tailoring_ids, title, version"},
     {"duplicate key", "    title: First", "    title: First\n    title: Again",
      "mine.yaml:12: duplicate key \"title\" in rules[0]"},
     {"text expected", "title: First", "title: [First]",

@@ -125,7 +125,7 @@ std::string TextOf(const v1::FleetFinding& finding) {
 
 class FindingPagesTest : public ::testing::Test {
  protected:
-  FindingPagesTest() : pages_(fleet_.index, fleet_.store->reports(), fleet_.baselines) {
+  FindingPagesTest() : pages_(fleet_.index, fleet_.store->reports(), fleet_.book) {
     const std::vector<v1::HostFacts> kinds = AllKinds();
     for (size_t i = 0; i < 10; ++i) {
       fleet_.Put(absl::StrCat("h-", i), absl::StrCat("web-", i), kinds[i * 5 % kinds.size()],
@@ -246,7 +246,7 @@ TEST_F(FindingPagesTest, LooksForRareFindingsABoundedWhile) {
   }
   ASSERT_FALSE(query.rule_ids.empty());
   query.limit = 2;
-  const FindingPages impatient(fleet_.index, fleet_.store->reports(), fleet_.baselines, 10);
+  const FindingPages impatient(fleet_.index, fleet_.store->reports(), fleet_.book, 10);
   int pages = 0;
   for (;; ++pages) {
     const auto page = impatient.List(query);

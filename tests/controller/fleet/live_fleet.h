@@ -13,6 +13,7 @@
 #include "controller/evaluate/evaluate.h"
 #include "controller/evaluate/failing_containers.h"
 #include "controller/fleet/index.h"
+#include "controller/policy/policy_book.h"
 #include "tests/controller/store/postgres/evaluations.h"
 #include "tests/support/postgres_fixture.h"
 #include "tests/support/sample_facts.h"
@@ -72,6 +73,7 @@ struct LiveFleet {
   const std::vector<v1::Baseline> baselines = ShippedBaselines();
   const std::unique_ptr<store::Store> store;
   support::FakeClock clock{store::At(100)};
+  policy::PolicyBook book{*store, clock, baselines};
   FleetIndex index;
   std::map<std::string, uint64_t> sequences;
   // As judged last, by host and baseline.

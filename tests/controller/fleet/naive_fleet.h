@@ -55,7 +55,8 @@ struct NaiveFleet {
       for (int i = 0; i < document.rules_size(); ++i) {
         const int status = verdicts.statuses[i];
         const auto rule = by_rule.find(document.rules(i).id());
-        if (rule != by_rule.end()) rule->second = status > 4 ? 0 : status;
+        if (rule == by_rule.end()) continue;
+        rule->second = status > 4 && status != kWaivedFail ? 0 : status;
       }
       return by_rule;
     }
@@ -71,7 +72,8 @@ struct NaiveFleet {
 
   static void Count(int status, v1::StatusCounts& counts) {
     Counts one = {};
-    one[status] = 1;
+    one[status & 7] = 1;
+    if (status == kWaivedFail) one[kWaivedCount] = 1;
     AddTo(one, counts);
   }
   static bool Scored(const v1::Rule& rule) { return rule.scored() && rule.alias_of().empty(); }
@@ -170,7 +172,7 @@ struct NaiveFleet {
       if (!verdicts.has_value()) continue;
       std::vector<int> failing(6);
       for (const v1::Rule& rule : baseline.rules()) {
-        if (Scored(rule) && verdicts->at(rule.id()) == v1::Verdict::FAIL) {
+        if (Scored(rule) && (verdicts->at(rule.id()) & 7) == v1::Verdict::FAIL) {
           --failing[5 - rule.severity()];
         }
       }

@@ -19,6 +19,9 @@ using google::protobuf::util::TimeUtil;
 
 inline absl::Time At(int seconds) { return absl::FromUnixSeconds(1'700'000'000 + seconds); }
 
+// FAIL as it is stored when it is waived.
+inline constexpr int kWaivedFail = v1::Verdict::FAIL | store::kWaivedMark;
+
 // Nine rules of two sections; one is an alias and one is not scored.
 inline v1::Baseline RandomBaseline(const std::string& id) {
   v1::Baseline baseline;
@@ -111,8 +114,12 @@ class RandomFleet {
                                                : baseline.digest();
     if (document == 1) return verdicts;
     for (int i = 0; i < baseline.rules_size(); ++i) {
-      // 7 is no status.
-      verdicts.statuses.push_back(static_cast<char>(Below(20) == 0 ? 7 : Below(5)));
+      // 7 is no status, nor is PASS with the mark; FAIL with it is waived.
+      const int odd = Below(20);
+      verdicts.statuses.push_back(static_cast<char>(odd == 0   ? 7
+                                                    : odd == 1 ? 9
+                                                    : odd < 5  ? kWaivedFail
+                                                               : Below(5)));
       verdicts.since.push_back(absl::ToUnixMicros(At(Below(100))));
     }
     for (int i = Below(4); i > 0; --i) {

@@ -23,7 +23,7 @@ TEST_F(GatewayTest, FactsOfAnEnrolledHostAreJudgedAndStored) {
   const v1::Welcome welcome = Greet(uplink, "web-1.example");
   EXPECT_EQ(welcome.protocol_version(), 2u);
   EXPECT_EQ(welcome.host_id(), identity.host_id);
-  EXPECT_EQ(welcome.plan().digest(), ingest_->plan().digest());
+  EXPECT_EQ(welcome.plan().digest(), ingest_->plan()->digest());
   EXPECT_GT(welcome.plan().paths_size(), 0);
   EXPECT_EQ(welcome.limits().max_message_bytes(), kMaxMessageBytes);
   EXPECT_TRUE(welcome.resync());

@@ -49,7 +49,7 @@ class IngestTest : public GatewayTest {
 };
 
 TEST_F(IngestTest, ThePlanIsAllThatTheBaselinesName) {
-  const v1::CollectionPlan& plan = ingest_->plan();
+  const v1::CollectionPlan plan = *ingest_->plan();
   std::set<std::string> paths;
   std::set<std::string> units;
   for (const v1::Baseline& baseline : baselines_) {
@@ -61,9 +61,9 @@ TEST_F(IngestTest, ThePlanIsAllThatTheBaselinesName) {
   EXPECT_THAT(plan.units(), ::testing::ElementsAreArray(units));
   EXPECT_EQ(plan.interval().seconds(), 300);
   EXPECT_EQ(plan.digest().size(), 64u);
-  const Ingest other({*store_, *board_, clock_, *controller_->workers, stats_, {}}, baselines_,
+  const Ingest other({*store_, *board_, clock_, *controller_->workers, stats_, {}, {}}, baselines_,
                      absl::Minutes(6), options_);
-  EXPECT_NE(other.plan().digest(), plan.digest());
+  EXPECT_NE(other.plan()->digest(), plan.digest());
 }
 
 TEST_F(IngestTest, AClockThatIsFarOffIsBroughtBack) {

@@ -38,7 +38,11 @@ TestController::TestController(const std::string& name, const std::string& url,
     };
   };
   ingest = std::make_unique<Ingest>(
-      IngestParts{*store, *board, clock, *workers, stats, note(&TestController::committed)},
+      IngestParts{*store, *board, clock, *workers, stats,
+                  [policy = policy::Policy::Plain(baselines)](const std::string& id) {
+                    return policy->For(id, {});
+                  },
+                  note(&TestController::committed)},
       baselines, absl::Minutes(5), options);
   service = std::make_unique<GatewayService>(
       GatewayParts{*store, *enrollment, *ingest, *board, sessions, *workers, clock, stats, id,

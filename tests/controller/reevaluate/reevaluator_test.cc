@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "controller/evaluate/evaluate.h"
+#include "controller/policy/policy_book.h"
 #include "controller/reevaluate/judge_host.h"
 #include "controller/store/facts_codec.h"
 #include "proto/support/digest.h"
@@ -56,6 +57,10 @@ class ReevaluatorTest : public ::testing::Test {
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
     ASSERT_TRUE(store_->reports().PutBaselines(baselines_).ok());
+    book_ = std::make_unique<policy::PolicyBook>(*store_, clock_, baselines_);
+    index_ = std::make_unique<fleet::FleetIndex>(store_->fleet(), store_->reports(), baselines_,
+                                                 clock_, fleet::FleetIndex::Options());
+    ASSERT_TRUE(index_->Load().ok());
   }
 
   // Hosts "host 0" ... with facts that nobody has judged.
@@ -69,9 +74,15 @@ class ReevaluatorTest : public ::testing::Test {
       ASSERT_TRUE(store_->enrollment().Enroll("s", id, {id, id, At(0), At(9)}, At(0)).ok());
       ASSERT_TRUE(Put(id, 1, {}).ok());
     }
+    Show();
+  }
+  // The index shows what is stored.
+  void Show() {
+    index_->CatchUp();
+    ASSERT_TRUE(index_->Await(absl::Seconds(30)));
   }
   absl::Status Put(const std::string& id, uint64_t sequence,
-                   std::vector<store::Judgement> judgements) {
+                   std::vector<store::Judgement> judgements, uint64_t policy_key = 0) {
     const v1::HostFacts facts = MakeFacts(id);
     store::Evaluation evaluation;
     evaluation.host_id = id;
@@ -81,12 +92,12 @@ class ReevaluatorTest : public ::testing::Test {
     evaluation.observed = At(10);
     evaluation.recorded = At(11);
     evaluation.judgements = std::move(judgements);
+    evaluation.policy_key = policy_key;
     return store_->reports().Put(evaluation);
   }
   std::vector<std::string> Outdated() {
-    std::vector<std::string> digests;
-    for (const v1::Baseline& baseline : baselines_) digests.push_back(baseline.digest());
-    return *store_->reports().ListOutdated(digests, evaluate::kEvaluatorVersion, "", 1000);
+    Show();
+    return index_->ListOutdated(*book_->current(), "", 1000);
   }
   void Sql(const std::string& sql) {
     pqxx::connection connection(url_);
@@ -97,12 +108,14 @@ class ReevaluatorTest : public ::testing::Test {
   std::unique_ptr<store::Store> store_;
   const std::vector<v1::Baseline> baselines_ = Shipped();
   support::FakeClock clock_{At(1000)};
+  std::unique_ptr<policy::PolicyBook> book_;
+  std::unique_ptr<fleet::FleetIndex> index_;
 };
 
 TEST_F(ReevaluatorTest, JudgesEveryHostAndEnds) {
   AddHosts(120);
   EXPECT_EQ(Outdated().size(), 120u);
-  Reevaluator reevaluator(*store_, baselines_, clock_);
+  Reevaluator reevaluator(*store_, *book_, *index_, clock_);
   reevaluator.Start();
   reevaluator.Await();
   EXPECT_TRUE(Outdated().empty());
@@ -121,7 +134,7 @@ TEST_F(ReevaluatorTest, JudgesEveryHostAndEnds) {
 }
 
 TEST_F(ReevaluatorTest, NothingToDoEndsAtOnce) {
-  Reevaluator reevaluator(*store_, baselines_, clock_);
+  Reevaluator reevaluator(*store_, *book_, *index_, clock_);
   reevaluator.Start();
   reevaluator.Await();
   reevaluator.Stop();
@@ -131,7 +144,7 @@ TEST_F(ReevaluatorTest, NothingToDoEndsAtOnce) {
 TEST_F(ReevaluatorTest, OneDamagedHostHoldsUpNobody) {
   AddHosts(60);
   Sql("UPDATE facts_snapshot SET content = 'x' WHERE host_id = 'host 30'");
-  Reevaluator reevaluator(*store_, baselines_, clock_);
+  Reevaluator reevaluator(*store_, *book_, *index_, clock_);
   reevaluator.Start();
   reevaluator.Await();
   EXPECT_THAT(Outdated(), ::testing::ElementsAre("host 30"));
@@ -147,7 +160,7 @@ TEST_F(ReevaluatorTest, StopsInTheMiddleAndAnotherGoesOn) {
   pqxx::work holder(connection);
   holder.exec("SELECT FROM host WHERE id = 'host 99' FOR UPDATE");
   {
-    Reevaluator reevaluator(*store_, baselines_, clock_, 1);
+    Reevaluator reevaluator(*store_, *book_, *index_, clock_, 1);
     reevaluator.Start();
     while (reevaluator.progress().stored == 0) absl::SleepFor(absl::Milliseconds(1));
     std::thread release([&] { holder.commit(); });
@@ -155,7 +168,7 @@ TEST_F(ReevaluatorTest, StopsInTheMiddleAndAnotherGoesOn) {
     release.join();
     EXPECT_FALSE(reevaluator.progress().running);
   }
-  Reevaluator second(*store_, baselines_, clock_);
+  Reevaluator second(*store_, *book_, *index_, clock_);
   second.Start();
   second.Await();
   EXPECT_TRUE(Outdated().empty());
@@ -163,13 +176,14 @@ TEST_F(ReevaluatorTest, StopsInTheMiddleAndAnotherGoesOn) {
 
 TEST_F(ReevaluatorTest, IngestionGoesOnMeanwhile) {
   AddHosts(100);
-  Reevaluator reevaluator(*store_, baselines_, clock_);
+  Reevaluator reevaluator(*store_, *book_, *index_, clock_);
   reevaluator.Start();
   for (int i = 99; i >= 0; --i) {
     const std::string id = absl::StrCat("host ", i);
     const v1::HostFacts facts = MakeFacts(id);
+    const policy::HostPolicy policy = book_->current()->For(id, {});
     const absl::Status status =
-        Put(id, 2, JudgeHost(facts, baselines_, At(10), id, support::FactsDigest(facts)));
+        Put(id, 2, JudgeHost(facts, policy, At(10), id, support::FactsDigest(facts)), policy.key);
     EXPECT_TRUE(status.ok()) << status;
   }
   reevaluator.Await();
@@ -177,12 +191,47 @@ TEST_F(ReevaluatorTest, IngestionGoesOnMeanwhile) {
   EXPECT_EQ(store_->reports().GetStreamState("host 0")->sequence, 2u);
 }
 
+TEST_F(ReevaluatorTest, AWaiverThatBeginsAndEndsIsJudgedWithoutNewFacts) {
+  AddHosts(30);
+  Reevaluator reevaluator(*store_, *book_, *index_, clock_);
+  book_->OnChanged([&] { reevaluator.Wake(); });
+  reevaluator.Start();
+  reevaluator.Await();
+  v1::Waiver waiver;
+  waiver.set_id("w-1");
+  waiver.set_state(v1::Waiver::APPROVED);
+  v1::RuleRef& rule = *waiver.add_rules();
+  rule.set_baseline("azure-docker");
+  rule.set_rule("5.04");
+  waiver.mutable_selector()->add_hosts("host 3");
+  waiver.mutable_expire_time()->set_seconds(absl::ToUnixSeconds(At(2000)));
+  ASSERT_TRUE(store_->waivers().Create(waiver, {v1::WaiverChange::PROPOSE, "a", "", At(1)}).ok());
+  clock_.Advance(absl::Seconds(1));
+  ASSERT_TRUE(book_->Reload().ok());
+  reevaluator.Await();
+  EXPECT_TRUE(Outdated().empty());
+  EXPECT_EQ(reevaluator.progress().stored, 31) << "only the host that is meant is judged again";
+  EXPECT_EQ(store_->hosts().Get("host 3")->counts().at("azure-docker").waived(), 1);
+  EXPECT_EQ(store_->hosts().Get("host 4")->counts().at("azure-docker").waived(), 0);
+  const auto history = store_->reports().ListTransitions({.host_id = "host 3", .rule_id = "5.04"});
+  ASSERT_EQ(history->transitions.size(), 2u);
+  EXPECT_EQ(history->transitions[0].cause(), v1::Transition::WAIVER);
+  EXPECT_EQ(history->transitions[0].from(), v1::Verdict::FAIL);
+  EXPECT_EQ(history->transitions[0].to(), v1::Verdict::FAIL);
+  EXPECT_TRUE(history->transitions[0].to_waived());
+  clock_.Advance(absl::Seconds(1000));
+  ASSERT_TRUE(book_->Reload().ok());
+  reevaluator.Await();
+  EXPECT_EQ(store_->hosts().Get("host 3")->counts().at("azure-docker").waived(), 0);
+}
+
 TEST(JudgeHostTest, JudgesAsTheEvaluatorDoes) {
   const std::vector<v1::Baseline> baselines = Shipped();
   const v1::HostFacts facts = MakeFacts("alpha");
   const std::string digest = support::FactsDigest(facts);
   evaluate::ContainerFingerprints fingerprints;
-  const auto judgements = JudgeHost(facts, baselines, At(10), "h1", digest, &fingerprints);
+  const policy::HostPolicy policy = policy::Policy::Plain(baselines)->For("h1", {});
+  const auto judgements = JudgeHost(facts, policy, At(10), "h1", digest, &fingerprints);
   ASSERT_EQ(judgements.size(), baselines.size());
   for (size_t i = 0; i < judgements.size(); ++i) {
     const v1::HostReport report = evaluate::Evaluate(
@@ -193,9 +242,9 @@ TEST(JudgeHostTest, JudgesAsTheEvaluatorDoes) {
               evaluate::FailingContainersOf(facts, baselines[i], report).SerializeAsString());
   }
   // Memory that another host was judged in leaves no trace.
-  std::vector<store::Judgement> again = JudgeHost(MakeFacts("beta"), baselines, At(20), "h2", "");
+  std::vector<store::Judgement> again = JudgeHost(MakeFacts("beta"), policy, At(20), "h2", "");
   again.emplace_back();
-  JudgeHost(facts, baselines, At(10), "h1", digest, fingerprints, again);
+  JudgeHost(facts, policy, At(10), "h1", digest, fingerprints, again);
   ASSERT_EQ(again.size(), judgements.size());
   for (size_t i = 0; i < judgements.size(); ++i) {
     EXPECT_EQ(again[i].report.SerializeAsString(), judgements[i].report.SerializeAsString());

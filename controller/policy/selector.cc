@@ -1,4 +1,4 @@
-#include "controller/fleet/selector.h"
+#include "controller/policy/selector.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,7 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
-namespace plimsoll::fleet {
+namespace plimsoll::policy {
 namespace {
 
 constexpr size_t kMaximumBytes = 4096;
@@ -199,4 +199,4 @@ bool Matches(const Selector& selector, const std::map<std::string, std::string>&
   return true;
 }
 
-}  // namespace plimsoll::fleet
+}  // namespace plimsoll::policy

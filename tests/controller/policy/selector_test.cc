@@ -1,4 +1,4 @@
-#include "controller/fleet/selector.h"
+#include "controller/policy/selector.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace plimsoll::fleet {
+namespace plimsoll::policy {
 namespace {
 
 using Labels = std::map<std::string, std::string>;
@@ -142,4 +142,4 @@ TEST(SelectorTest, SurvivesAnyText) {
 }
 
 }  // namespace
-}  // namespace plimsoll::fleet
+}  // namespace plimsoll::policy

@@ -1,0 +1,158 @@
+#include "controller/fleet/coverage.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "controller/evaluate/evaluate.h"
+#include "controller/fleet/finding_pages.h"
+
+namespace plimsoll::fleet {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+using v1::Verdict;
+
+// Hosts whose facts are read at once.
+constexpr size_t kBatch = 64;
+
+Bitmap Selected(const Fleet& fleet, const v1::Waiver& waiver, Selector selector) {
+  Bitmap selected = fleet.Select({std::move(selector), ""});
+  if (waiver.selector().hosts().empty()) return selected;
+  Bitmap named(selected.words());
+  for (const std::string& id : waiver.selector().hosts()) {
+    Slot slot = 0;
+    if (fleet.hosts().Find(id, slot)) named.Set(slot);
+  }
+  selected.And(named);
+  return selected;
+}
+
+// Those of `among` on which a rule of the waiver fails.
+Bitmap Failing(const Fleet& fleet, const v1::Waiver& waiver, const Bitmap& among) {
+  Bitmap failing(among.words());
+  for (const v1::RuleRef& ref : waiver.rules()) {
+    const BaselineColumns* baseline = fleet.Find(ref.baseline());
+    if (baseline == nullptr || among.words() == 0) continue;
+    for (int rule = 0; rule < baseline->document().rules_size(); ++rule) {
+      if (baseline->document().rules(rule).id() != ref.rule()) continue;
+      Bitmap some = among;
+      baseline->Filter(static_cast<size_t>(rule), 1u << Verdict::FAIL, some);
+      failing.Or(some);
+    }
+  }
+  return failing;
+}
+
+// The rules of the waiver as one host is judged by them, each a document of its own.
+std::vector<v1::Baseline> RulesFor(const v1::Waiver& waiver, const policy::HostPolicy& policy) {
+  std::vector<v1::Baseline> rules;
+  for (const policy::Document& document : *policy.documents) {
+    for (const v1::Rule& rule : document->rules()) {
+      const bool meant =
+          std::any_of(waiver.rules().begin(), waiver.rules().end(), [&](const v1::RuleRef& ref) {
+            return ref.baseline() == document->id() && ref.rule() == rule.id();
+          });
+      if (meant) rules.push_back(Alone(*document, rule));
+    }
+  }
+  return rules;
+}
+
+v1::FleetFinding FleetFindingOf(const CoverageHost& host, const v1::Baseline& alone,
+                                v1::Finding finding, absl::Time observed) {
+  const v1::Rule& rule = alone.rules(0);
+  v1::FleetFinding found;
+  found.set_host_id(host.id);
+  found.set_hostname(host.hostname);
+  found.set_baseline_id(alone.id());
+  found.set_rule_id(rule.id());
+  found.set_rule_title(rule.title());
+  found.set_severity(rule.severity());
+  *found.mutable_finding() = std::move(finding);
+  *found.mutable_observed_time() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(observed));
+  return found;
+}
+
+// False: `visit` has seen enough.
+bool VisitHost(const store::StoredFacts& stored, const CoverageHost& host,
+               const policy::Policy& policy, const v1::Waiver& waiver, v1::HostReport& report,
+               const std::function<bool(CoveredFinding)>& visit) {
+  const policy::HostPolicy judged_by = policy.For(host.id, host.labels);
+  const evaluate::FactIndex index(stored.facts);
+  for (const v1::Baseline& alone : RulesFor(waiver, judged_by)) {
+    evaluate::Evaluate(stored.facts, alone,
+                       {.as_of = stored.observed, .waivers = judged_by.waivers}, report);
+    const Verdict& verdict = report.verdicts(0);
+    if (verdict.status() != Verdict::FAIL) continue;
+    std::vector<v1::Finding> failing;
+    for (const v1::Finding& finding : verdict.findings()) {
+      if (finding.status() == Verdict::FAIL) failing.push_back(finding);
+    }
+    if (failing.empty()) failing.push_back(evaluate::FindingOfVerdict(verdict));
+    for (v1::Finding& finding : failing) {
+      if (!evaluate::MatchesObject(waiver.object_pattern(), finding)) continue;
+      const uint64_t fingerprint =
+          evaluate::ObjectFingerprint(index, alone.id(), verdict.rule_id(), finding);
+      if (!visit({FleetFindingOf(host, alone, std::move(finding), stored.observed), fingerprint})) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<CoverageHosts> FindCoverageHosts(const FleetIndex& index, const v1::Waiver& waiver,
+                                                const Selector& scope) {
+  const v1::HostSelector& from = waiver.selector();
+  auto selector = SelectorOf({from.labels().begin(), from.labels().end()}, from.expression());
+  if (!selector.ok()) return selector.status();
+  CoverageHosts found;
+  index.Read([&](const Fleet& fleet) {
+    Bitmap selected = Selected(fleet, waiver, *selector);
+    found.selected_anywhere = static_cast<int32_t>(selected.Count());
+    fleet.hosts().labels().Filter(scope, selected);
+    found.selected = static_cast<int32_t>(selected.Count());
+    const HostTable& hosts = fleet.hosts();
+    Failing(fleet, waiver, selected).ForEach([&](Slot slot) {
+      found.failing.push_back({std::string(hosts.id(slot)), std::string(hosts.hostname(slot)),
+                               hosts.LabelsOf(slot),
+                               hosts.connection(slot) == v1::Host::CONNECTED});
+    });
+  });
+  std::sort(found.failing.begin(), found.failing.end(),
+            [](const CoverageHost& a, const CoverageHost& b) {
+              return std::tie(a.hostname, a.id) < std::tie(b.hostname, b.id);
+            });
+  return found;
+}
+
+absl::Status VisitCoverage(store::ReportStore& reports, const policy::Policy& policy,
+                           const v1::Waiver& waiver, const std::vector<CoverageHost>& hosts,
+                           size_t begin, size_t end,
+                           const std::function<bool(size_t host, CoveredFinding)>& visit) {
+  v1::HostReport report;
+  end = std::min(end, hosts.size());
+  for (size_t first = begin; first < end; first += kBatch) {
+    std::vector<std::string> ids;
+    for (size_t i = first; i < std::min(end, first + kBatch); ++i) ids.push_back(hosts[i].id);
+    auto facts = FactsOf(reports, ids);
+    if (!facts.ok()) return facts.status();
+    for (size_t i = first; i < first + ids.size(); ++i) {
+      const auto stored = facts->find(hosts[i].id);
+      if (stored == facts->end()) continue;
+      const bool more =
+          VisitHost(stored->second, hosts[i], policy, waiver, report,
+                    [&](CoveredFinding finding) { return visit(i, std::move(finding)); });
+      if (!more) return absl::OkStatus();
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace plimsoll::fleet

@@ -1,0 +1,108 @@
+"""Waivers on a real engine: proposed, approved by another person, in effect at once, lapsed, expired, kept."""
+
+import time
+import unittest
+
+import engine as engines
+import plimsoll
+from engine import wait_for
+
+
+class Waiver(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = cls.enterClassContext(engines.Engine("waiver"))
+
+    def setUp(self):
+        self.controller = self.enterContext(plimsoll.Controller("--waiver-maximum", "30d"))
+        self.addCleanup(self.remove_containers)
+        self.controller.agent(self.engine)
+        wait_for(self.controller.evaluated_hosts, "first report", 30)
+
+    def remove_containers(self):
+        ids = self.engine.docker("ps", "-aq").stdout.split()
+        if ids:
+            self.engine.docker("rm", "-f", *ids)
+
+    def be(self, name):
+        """From now on the command line's token is `name`'s. What a token said is remembered for some seconds."""
+        self.controller.sql(f"UPDATE token SET name = '{name}'")
+        wait_for(lambda: self.proposer() == name, f"being {name}", 30)
+
+    def proposer(self):
+        probe = self.controller.json("waiver", "propose", "--rule", "5.04", "-l", "no=such", "--reason", "who am I",
+                                     "--owner", "x", "--expires", "1h")
+        self.controller.cli("waiver", "revoke", probe["id"])
+        return probe["proposedBy"]
+
+    def propose(self, *options, expires="1h"):
+        return self.controller.json("waiver", "propose", "--rule", "5.04", "--all", "--reason", "needs devices",
+                                    "--owner", "storage", "--expires", expires, *options)["id"]
+
+    def waived(self):
+        """Names of the containers whose finding under 5.04 is waived."""
+        found = self.controller.json("findings", "--rule", "5.04", "--baseline", "azure-docker", "--waived")
+        return {f["finding"]["object"].split(" ")[0] for f in found.get("findings", [])}
+
+    def counts(self):
+        return self.controller.json("summary")["counts"]
+
+    def verdict(self):
+        host = self.controller.evaluated_hosts()[0]["id"]
+        return next(v for v in self.controller.json("host", host)["verdicts"] if v["ruleId"] == "5.04")
+
+    def failing(self):
+        found = self.controller.json("findings", "--rule", "5.04", "--baseline", "azure-docker").get("findings", [])
+        return {f["finding"]["object"].split(" ")[0] for f in found}
+
+    def test_a_waiver_from_proposal_to_its_end(self):
+        self.engine.start("bad", "--privileged")
+        wait_for(lambda: self.failing() == {"bad"}, "finding", 20)
+        preview = self.controller.json("waiver", "preview", "--rule", "5.04", "--all")
+        self.assertEqual(preview["findingCount"], "1")
+        waiver = self.propose("--bind")
+        refused = self.controller.cli("waiver", "approve", waiver, check=False)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("another person", refused.stderr)
+        self.assertEqual(self.waived(), set())
+        self.be("second")
+        start = time.monotonic()
+        self.controller.cli("waiver", "approve", waiver)
+        wait_for(lambda: self.counts()["waived"] == 1, "waived count", 20)
+        self.assertLess(time.monotonic() - start, 2)
+        self.assertEqual(self.waived(), {"bad"})
+        self.assertEqual(self.verdict()["status"], "FAIL")
+        self.assertTrue(self.verdict()["waived"])
+        # What fails and is waived stops no scan.
+        history = self.controller.json("history", self.controller.evaluated_hosts()[0]["id"], "--rule", "5.04")
+        self.assertEqual(history["transitions"][0]["cause"], "WAIVER")
+
+        # All of it is in the database.
+        self.controller.stop()
+        self.controller.start()
+        wait_for(lambda: self.counts()["waived"] == 1, "waived count after a restart", 30)
+
+        # An equal container under another id stays covered; another capability lapses it.
+        self.engine.docker("rm", "-f", "bad")
+        self.engine.start("bad", "--privileged")
+        wait_for(lambda: self.waived() == {"bad"}, "replacement", 20)
+        self.engine.docker("rm", "-f", "bad")
+        self.engine.start("bad", "--privileged", "--cap-add", "SYS_ADMIN")
+        wait_for(lambda: self.controller.json("waiver", "show", waiver).get("lapsedCount") == "1", "lapse", 20)
+        self.assertEqual(self.waived(), set())
+        self.assertEqual(self.controller.json("waiver", "list", "--lapsed")["waivers"][0]["id"], waiver)
+
+    def test_an_expired_one_brings_the_failure_back(self):
+        self.engine.start("bad", "--privileged")
+        wait_for(lambda: self.failing() == {"bad"}, "finding", 20)
+        waiver = self.propose(expires="40s")
+        self.be("second")
+        self.controller.cli("waiver", "approve", waiver)
+        wait_for(lambda: self.counts()["waived"] == 1, "waived count", 20)
+        wait_for(lambda: self.counts()["waived"] == 0, "expiry", 60)
+        self.assertEqual(self.controller.json("waiver", "show", waiver)["state"], "EXPIRED")
+        self.assertEqual(self.failing(), {"bad"})
+
+
+if __name__ == "__main__":
+    unittest.main()
