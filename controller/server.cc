@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,7 @@
 #include "controller/store/embedded_cluster.h"
 #include "controller/store/store.h"
 #include "controller/surface.h"
+#include "controller/upkeep.h"
 #include "proto/support/clock.h"
 #include "proto/support/key_files.h"
 #include "proto/support/ticker.h"
@@ -42,12 +44,10 @@ constexpr absl::Duration kServerCertificateLifetime = absl::Hours(24 * 825);
 constexpr absl::Duration kDrainTime = absl::Seconds(10);
 // A controller says this often within --controller-timeout that it lives.
 constexpr int kBeatsPerTimeout = 5;
+// The least time between two passes over the fleet because of what others judged.
+constexpr absl::Duration kWakeForOthers = absl::Seconds(30);
 // Connections beside those of workers and committers: timers, re-evaluation, the index.
 constexpr int kSpareConnections = 8;
-
-void Warn(const char* what, const absl::Status& status) {
-  if (!status.ok()) spdlog::warn("{} error=\"{}\"", what, status.ToString());
-}
 
 // Everything, in the order it is built; destroyed the other way round.
 class RealServer : public Server {
@@ -102,9 +102,9 @@ class RealServer : public Server {
                  revocations_),
         sender_(clock_, Hostname()),
         notifier_(store_->notifications(), sender_, std::move(secrets), clock_, config.stale_after),
-        surface_({config_, *store_, index_, changes_, days_, book_, revocations_,
-                  authenticator_, activity_, *authority_, board_, notifier_, Resolver(), stats_, sessions_, *workers_,
-                  id_, clock_}),
+        surface_({config_, *store_, index_, changes_, days_, book_, revocations_, authenticator_,
+                  activity_, *authority_, board_, notifier_, Resolver(), stats_, sessions_,
+                  *workers_, id_, clock_}),
         life_(clock_),
         scan_timer_(clock_),
         notify_timer_(clock_),
@@ -166,7 +166,8 @@ class RealServer : public Server {
  private:
   // Everything that must hold before the first collector or person is let in.
   absl::Status Prepare() {
-    if (auto status = EnsureAdministrator(*store_, authenticator_, surface_.users(), config_.data_dir);
+    if (auto status =
+            EnsureAdministrator(*store_, authenticator_, surface_.users(), config_.data_dir);
         !status.ok()) {
       return status;
     }
@@ -175,7 +176,10 @@ class RealServer : public Server {
     // A private database has one controller: whoever else is in it has died.
     if (status.ok() && cluster_ != nullptr) status = store_->controllers().LeaveOthers(id_);
     if (status.ok()) status = store_->reports().PutBaselines(baselines_);
-    book_.OnChanged([this] { reevaluator_.Wake(); });
+    book_.OnChanged([this] {
+      ingest_.SetBaselines(book_.current()->PlanDocuments());
+      reevaluator_.Wake();
+    });
     book_.OnDocuments([this](const auto& documents) { return TakeDocuments(documents); });
     if (status.ok()) status = book_.Reload();
     const absl::Time start = clock_.Now();
@@ -207,11 +211,12 @@ class RealServer : public Server {
     life_.Add("beat", beat, [this, name] {
       Warn("sign of life not stored", store_->controllers().Beat(id_, name, clock_.Now()));
     });
-    life_.Add("expire controllers", beat, [this] { ExpireControllers(); });
+    life_.Add("expire controllers", beat, [this] { ExpireControllers(upkeep_parts_); });
     life_.Add("sessions", absl::Seconds(1), [this] { gateway_.Tick(); });
     life_.Add("staleness", absl::Seconds(1), [this] {
       index_.Seen(sessions_.Heard(clock_.Now() - absl::Seconds(2)));
       index_.Tick();
+      WakeForOthers();
     });
     life_.Add("events", absl::Seconds(1), [this] { changes_.Tick(); });
     life_.Start();
@@ -220,7 +225,7 @@ class RealServer : public Server {
     scan_timer_.Start();
     notify_timer_.Add("collect notifications", absl::Seconds(1), [this] { notifier_.Collect(); });
     notify_timer_.Add("deliver notifications", absl::Seconds(1), [this] { notifier_.Deliver(); });
-    notify_timer_.Add("notable hosts and scans", absl::Seconds(10), [this] { notifier_.Upkeep(); });
+    notify_timer_.Add("what time brings", absl::Seconds(10), [this] { notifier_.Upkeep(); });
     notify_timer_.Start();
     upkeep_.Add("day", absl::Minutes(1), [this] { Warn("day not kept", days_.Keep()); });
     upkeep_.Add("last uses", absl::Minutes(1),
@@ -228,7 +233,7 @@ class RealServer : public Server {
     upkeep_.Add("activity left out", absl::Minutes(1), [this] { activity_.Sweep(); });
     if (config_.keep_activity > absl::ZeroDuration()) {
       upkeep_.Add(
-          "activity retention", absl::Hours(6), [this] { RetainActivity(); }, true);
+          "activity retention", absl::Hours(6), [this] { RetainActivity(upkeep_parts_); }, true);
     }
     upkeep_.Add("dead sessions", absl::Hours(1), [this] {
       Warn("dead sessions not removed",
@@ -236,52 +241,18 @@ class RealServer : public Server {
     });
     if (config_.remove_after > absl::ZeroDuration()) {
       upkeep_.Add(
-          "remove unseen", absl::Minutes(10), [this] { RemoveUnseen(); }, true);
+          "remove unseen", absl::Minutes(10), [this] { RemoveUnseen(upkeep_parts_); }, true);
     }
     if (config_.keep_history > absl::ZeroDuration()) {
       upkeep_.Add(
-          "retention", absl::Hours(6), [this] { Retain(); }, true);
+          "retention", absl::Hours(6), [this] { RetainHistory(upkeep_parts_); }, true);
     }
     upkeep_.Start();
-  }
-
-  void ExpireControllers() {
-    auto ended = store_->controllers().ExpireDead(clock_.Now() - config_.controller_timeout);
-    if (!ended.ok()) return Warn("dead controllers not ended", ended.status());
-    if (!ended->empty()) spdlog::warn("sessions of dead controllers ended hosts={}", ended->size());
-  }
-
-  void RemoveUnseen() {
-    const absl::Time now = clock_.Now();
-    auto removed = store_->hosts().RemoveUnseen(
-        now - config_.remove_after,
-        absl::StrCat("not seen for ", absl::FormatDuration(config_.remove_after)), now);
-    if (!removed.ok()) return Warn("unseen hosts not removed", removed.status());
-    for (const std::string& id : *removed) {
-      spdlog::info("host removed host={} reason=unseen", id);
-      activity_.Note(ActivityOfController(id_, "RemoveUnseenHost", absl::StrCat("hosts/", id)));
-    }
-  }
-
-  void RetainActivity() {
-    const auto dropped =
-        store_->activity().Retain(clock_.Now() - config_.keep_activity,
-                                  ActivityOfController(id_, "DropActivity", "", clock_.Now()));
-    if (!dropped.ok()) return Warn("activity log not shortened", dropped.status());
-    if (*dropped > 0) spdlog::info("activity dropped entries={}", *dropped);
   }
 
   void NoteNewPeer(const store::Principal& who) {
     activity_.Note(
         access::ActivityBy(who, "TokenNewAddress", absl::StrCat("api-tokens/", who.token_id)));
-  }
-
-  void Retain() {
-    const absl::Time now = clock_.Now();
-    auto retained = store_->controllers().Retain(now - config_.keep_history, now);
-    if (!retained.ok()) return Warn("history not shortened", retained.status());
-    for (const std::string& name : retained->dropped)
-      spdlog::info("history dropped table={}", name);
   }
 
   // Revoked, removed or quarantined, here or on another controller. What it is the collector learns
@@ -290,14 +261,12 @@ class RealServer : public Server {
     sessions_.EndHost(host_id, absl::AbortedError("this host's standing has changed"));
   }
 
-  // Other documents are about to be active: columns and the collectors' plan follow.
+  // Other documents are about to be active: columns follow.
   absl::Status TakeDocuments(const std::vector<policy::Document>& documents) {
     std::vector<v1::Baseline> copies;
     for (const policy::Document& document : documents) copies.push_back(*document);
     if (auto status = store_->reports().PutBaselines(copies); !status.ok()) return status;
-    if (auto status = index_.SetDocuments(copies); !status.ok()) return status;
-    ingest_.SetBaselines(copies);
-    return absl::OkStatus();
+    return index_.SetDocuments(std::move(copies));
   }
 
   // A host that was judged under another policy, by another controller or while it changed.
@@ -305,8 +274,18 @@ class RealServer : public Server {
     if (state.removed || !state.host.has_observed_time()) return;
     const policy::Labels labels(state.host.labels().begin(), state.host.labels().end());
     if (book_.current()->For(state.host.id(), labels).key != fleet::PolicyKeyOf(state)) {
-      reevaluator_.Wake();
+      judged_elsewhere_ = true;
     }
+  }
+
+  // Not at every host: a controller of another version, or with other baselines, would see it the
+  // other way round, and the two would judge the same hosts again and again.
+  void WakeForOthers() {
+    const absl::Time now = clock_.Now();
+    if (!judged_elsewhere_ || now < next_wake_) return;
+    judged_elsewhere_ = false;
+    next_wake_ = now + kWakeForOthers;
+    reevaluator_.Wake();
   }
 
   scans::HostResolver Resolver() {
@@ -330,6 +309,7 @@ class RealServer : public Server {
   std::unique_ptr<access::CertificateAuthority> authority_;
   const std::vector<v1::Baseline> baselines_;
   access::ActivityLog activity_{store_->activity(), clock_};
+  const UpkeepParts upkeep_parts_{config_, *store_, activity_, clock_, id_};
   access::Revocations revocations_;
   access::Authenticator authenticator_;
   access::Enrollment enrollment_;
@@ -338,6 +318,9 @@ class RealServer : public Server {
   scans::ScanBoard board_;
   fleet::ChangeLog changes_{id_};
   policy::PolicyBook book_;
+  // Hosts were read that are judged under another policy than this controller's.
+  std::atomic<bool> judged_elsewhere_{false};
+  absl::Time next_wake_ = absl::InfinitePast();
   // Before the index, whose thread wakes it.
   reevaluate::Reevaluator reevaluator_;
   fleet::FleetIndex index_;

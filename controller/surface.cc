@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "controller/api/scope.h"
+#include "controller/rest/errors.h"
 #include "controller/setup.h"
 
 namespace plimsoll::controller {
@@ -40,9 +42,9 @@ Surface::Surface(const SurfaceParts& parts)
       enrollment_tokens_(parts.store, parts.authority, parts.revocations, parts.clock),
       events_(parts.index, parts.changes, parts.clock),
       notifications_(parts.store, parts.notifier, parts.clock),
-      waivers_(parts.store, parts.index, parts.book, parts.clock,
-               {.two_persons = parts.config.waiver_two_persons,
-                .maximum = parts.config.waiver_maximum}),
+      waivers_(
+          parts.store, parts.index, parts.book, parts.clock,
+          {.two_persons = parts.config.waiver_two_persons, .maximum = parts.config.waiver_maximum}),
       tailorings_(parts.store, parts.book, parts.clock),
       baseline_versions_(parts.store, parts.book, parts.clock),
       what_if_runs_(parts.store, parts.index, parts.clock),
@@ -87,20 +89,20 @@ void Surface::AddMethods() {
 }
 
 rest::ServiceParts Surface::RestParts() {
-  return {.methods = methods_,
-          .workers = *workers_,
-          .authenticate =
-              [this](const rest::HttpRequest& request) {
-                return parts_.authenticator.Authenticate(request.Header("authorization"),
-                                                                 request.peer);
-              },
-          .ready = [this] { return parts_.store.Ping(); },
-          .fleet_version =
-              [this] {
-                return absl::StrCat(
-                    parts_.id, "/",
-                    parts_.index.Read([](const fleet::Fleet& fleet) { return fleet.version(); }));
-              }};
+  return {
+      .methods = methods_,
+      .workers = *workers_,
+      .authenticate =
+          [this](const rest::HttpRequest& request) {
+            return parts_.authenticator.Authenticate(request.Header("authorization"), request.peer);
+          },
+      .ready = [this] { return parts_.store.Ping(); },
+      .fleet_version =
+          [this] {
+            return absl::StrCat(parts_.id, "/", parts_.index.Read([](const fleet::Fleet& fleet) {
+              return fleet.version();
+            }));
+          }};
 }
 
 std::vector<rest::PlainRoute> Surface::PlainRoutes() {
@@ -109,7 +111,9 @@ std::vector<rest::PlainRoute> Surface::PlainRoutes() {
            .summary = "Numbers for Prometheus, in its text format.",
            .content_type = "text/plain",
            .answer =
-               [this](const rest::HttpRequest&, const store::Principal*) {
+               [this](const rest::HttpRequest& request, const store::Principal* who) {
+                 const absl::Status whole = api::RequireWholeFleet(*who, "metrics");
+                 if (!whole.ok()) return rest::ErrorResponse(whole, request.id);
                  rest::HttpResponse response;
                  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
                  response.body =

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "controller/api/activity.h"
+#include "proto/support/field_errors.h"
 
 namespace plimsoll::api {
 namespace {
@@ -183,6 +184,14 @@ std::string ActivityRecorder::Before(absl::string_view method, const Message& re
     const auto schedule = store_.schedules().Get(named.empty() ? id : named);
     return schedule.ok() ? WithoutSecrets(schedule->schedule) : "";
   }
+  if (kind == "notification-channels") {
+    const auto channel = store_.notifications().Get(id);
+    return channel.ok() ? WithoutSecrets(channel->channel) : "";
+  }
+  if (kind == "tailorings") {
+    const auto tailoring = store_.tailorings().Get(id);
+    return tailoring.ok() ? WithoutSecrets(*tailoring) : "";
+  }
   if (kind == "hosts") {
     const auto host = store_.hosts().Get(id);
     return host.ok() ? WithoutSecrets(*host) : "";
@@ -214,8 +223,7 @@ absl::Status ActivityRecorder::Ended(const EndedCall& call) {
   entry.set_after_json(after.size() > 40 ? after : WithoutSecrets(call.request));
   const absl::Status written = log_.Record(std::move(entry));
   if (written.ok()) return written;
-  return absl::UnavailableError(absl::StrCat(
-      "the change was made, but could not be written to the activity log: ", written.message()));
+  return support::NotRecorded();
 }
 
 void ActivityRecorder::SignedIn(const EndedCall& call) {
@@ -232,7 +240,11 @@ void ActivityRecorder::SignedIn(const EndedCall& call) {
   v1::Activity entry = access::ActivityBy(
       who, kSignIn, known ? absl::StrCat("users/", user->user.id()) : "", call.outcome);
   if (!known && entry.message().empty()) entry.set_message("no such user");
-  log_.Note(std::move(entry));
+  if (call.outcome.ok()) {
+    (void)log_.Record(std::move(entry));
+  } else {
+    log_.Note(std::move(entry));
+  }
 }
 
 void ActivityRecorder::Refused(const store::Principal& nobody, absl::string_view method,

@@ -66,6 +66,10 @@ absl::StatusOr<v1::CreateApiTokenResponse> ApiTokens::Create(
     }
     expires = now + lifetime;
   }
+  // What a token makes does not outlive it, nor the user who answers for it.
+  if (who.expires != absl::InfiniteFuture()) {
+    expires = std::min(expires.value_or(who.expires), who.expires);
+  }
   v1::CreateApiTokenResponse response;
   response.set_secret(access::NewSecret("plb_"));
   Principal token;
@@ -73,11 +77,11 @@ absl::StatusOr<v1::CreateApiTokenResponse> ApiTokens::Create(
   token.name = ManagesAll(who) ? request.name() : absl::StrCat(who.name, "/", request.name());
   token.role = *role;
   token.scope = scope;
-  if (auto status =
-          parts_.store.tokens().Create(token, access::HashSecret(response.secret()), now, expires,
-                                       {.description = request.description(),
-                                        .created_by = who.name,
-                                        .creator_id = who.user_id});
+  if (auto status = parts_.store.tokens().Create(
+          token, access::HashSecret(response.secret()), now, expires,
+          {.description = request.description(),
+           .created_by = who.name,
+           .creator_id = who.user_id.empty() ? who.maker_id : who.user_id});
       !status.ok()) {
     return status;
   }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/api/paging.h"
 #include "controller/api/scan_requests.h"
+#include "controller/api/scope.h"
 #include "controller/fleet/selector.h"
 
 namespace plimsoll::api {
@@ -77,6 +78,7 @@ std::string ReceiverOf(const v1::NotificationChannel& channel) {
 
 absl::StatusOr<v1::NotificationChannel> Notifications::Create(
     const Principal& who, const v1::CreateNotificationChannelRequest& request) {
+  if (auto status = RequireWholeFleet(who, "notifications"); !status.ok()) return status;
   store::StoredChannel stored;
   stored.channel = request.channel();
   if (auto status = Check(stored.channel); !status.ok()) return status;
@@ -93,6 +95,7 @@ absl::StatusOr<v1::NotificationChannel> Notifications::Create(
 
 absl::StatusOr<v1::NotificationChannel> Notifications::Get(
     const Principal& who, const v1::GetNotificationChannelRequest& request) {
+  if (auto status = RequireWholeFleet(who, "notifications"); !status.ok()) return status;
   auto stored = store_.notifications().Get(request.channel());
   if (!stored.ok()) return stored.status();
   return std::move(stored->channel);
@@ -100,6 +103,7 @@ absl::StatusOr<v1::NotificationChannel> Notifications::Get(
 
 absl::StatusOr<v1::ListNotificationChannelsResponse> Notifications::List(
     const Principal& who, const v1::ListNotificationChannelsRequest& request) {
+  if (auto status = RequireWholeFleet(who, "notifications"); !status.ok()) return status;
   auto channels = store_.notifications().List();
   if (!channels.ok()) return channels.status();
   v1::ListNotificationChannelsResponse response;
@@ -111,6 +115,7 @@ absl::StatusOr<v1::ListNotificationChannelsResponse> Notifications::List(
 
 absl::StatusOr<v1::NotificationChannel> Notifications::Update(
     const Principal& who, const v1::UpdateNotificationChannelRequest& request) {
+  if (auto status = RequireWholeFleet(who, "notifications"); !status.ok()) return status;
   const v1::NotificationChannel& wanted = request.channel();
   if (auto status = Check(wanted); !status.ok()) return status;
   const auto found = store_.notifications().Get(wanted.id().empty() ? wanted.name() : wanted.id());
@@ -141,6 +146,7 @@ absl::StatusOr<v1::NotificationChannel> Notifications::Update(
 
 absl::StatusOr<v1::DeleteNotificationChannelResponse> Notifications::Delete(
     const Principal& who, const v1::DeleteNotificationChannelRequest& request) {
+  if (auto status = RequireWholeFleet(who, "notifications"); !status.ok()) return status;
   const auto found = store_.notifications().Get(request.channel());
   if (!found.ok()) return found.status();
   if (auto status = store_.notifications().Delete(found->channel.id()); !status.ok()) return status;
@@ -151,6 +157,7 @@ absl::StatusOr<v1::DeleteNotificationChannelResponse> Notifications::Delete(
 
 absl::StatusOr<v1::NotificationDelivery> Notifications::Test(
     const Principal& who, const v1::TestNotificationChannelRequest& request) {
+  if (auto status = RequireWholeFleet(who, "notifications"); !status.ok()) return status;
   const auto found = store_.notifications().Get(request.channel());
   if (!found.ok()) return found.status();
   return notifier_.Test(*found, who.name);
@@ -158,6 +165,7 @@ absl::StatusOr<v1::NotificationDelivery> Notifications::Test(
 
 absl::StatusOr<v1::ListNotificationDeliveriesResponse> Notifications::ListDeliveries(
     const Principal& who, const v1::ListNotificationDeliveriesRequest& request) {
+  if (auto status = RequireWholeFleet(who, "notifications"); !status.ok()) return status;
   const auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
   const auto after = DecodePageToken(request.page_token(), 2);
@@ -196,6 +204,7 @@ absl::StatusOr<v1::ListNotificationDeliveriesResponse> Notifications::ListDelive
 
 absl::StatusOr<v1::NotificationDelivery> Notifications::Retry(
     const Principal& who, const v1::RetryNotificationDeliveryRequest& request) {
+  if (auto status = RequireWholeFleet(who, "notifications"); !status.ok()) return status;
   return store_.notifications().Retry(request.delivery(), clock_.Now());
 }
 

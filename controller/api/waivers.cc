@@ -12,6 +12,7 @@
 #include "controller/access/permissions.h"
 #include "controller/api/api.h"
 #include "controller/api/scan_requests.h"
+#include "controller/api/scope.h"
 #include "proto/support/logging.h"
 
 namespace plimsoll::api {
@@ -26,6 +27,16 @@ constexpr size_t kLongestText = 2048;
 constexpr size_t kLongestName = 256;
 // A glob with many stars can take very long on a text that nearly fits.
 constexpr int kMostStars = 8;
+
+// Who answers for what a caller does: the user, also behind a token.
+std::string AccountOf(const Principal& who) {
+  if (!who.user_id.empty()) return who.user_id;
+  return who.maker_id.empty() ? who.token_id : who.maker_id;
+}
+
+bool IsProposer(const Principal& who, const v1::Waiver& waiver) {
+  return waiver.proposed_by() == who.name || waiver.proposed_by_account() == AccountOf(who);
+}
 
 google::protobuf::Timestamp ToProto(absl::Time time) {
   return TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
@@ -102,23 +113,27 @@ absl::Status Waivers::Normalize(const Principal& who, v1::Waiver& waiver) const 
   }
   v1::HostSelector& selector = *waiver.mutable_selector();
   if (auto status = CheckSelector(selector, "selector.", "expression"); !status.ok()) return status;
+  const auto resolve = [this](const v1::HostSelector& asked) {
+    return index_.Read([&asked](const fleet::Fleet& fleet) { return fleet.Resolve(asked); });
+  };
+  // First, so that names outside the caller's part of the fleet are as if they were not there.
+  if (auto status = Narrow(who, resolve, selector); !status.ok()) return status;
   // Names are of the hosts' own choosing: what is approved for one must not pass to another that
   // takes its name.
   std::set<std::string> ids;
   for (const std::string& host : selector.hosts()) {
     v1::HostSelector one;
     one.add_hosts(host);
-    auto found = index_.Read([&one](const fleet::Fleet& fleet) { return fleet.Resolve(one); });
+    const auto found = resolve(one);
     if (!found.ok()) return found.status();
+    // A selector without names would mean every host.
+    if (found->empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("selector.hosts: host \"", host, "\" is revoked; no verdict of it counts"));
+    }
     ids.insert(found->begin(), found->end());
   }
   selector.mutable_hosts()->Assign(ids.begin(), ids.end());
-  if (!who.scope.empty()) {
-    selector.set_all(false);
-    selector.set_expression(selector.expression().empty()
-                                ? who.scope
-                                : absl::StrCat(selector.expression(), ",", who.scope));
-  }
   if (auto matcher = policy::HostMatcher::Of(selector); !matcher.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("selector: ", matcher.status().message()));
   }
@@ -155,12 +170,8 @@ v1::Waiver Waivers::Changed(v1::Waiver waiver, const store::WaiverNote& note) {
 
 absl::StatusOr<v1::Waiver> Waivers::FindOwn(const Principal& who, const std::string& id) const {
   auto waiver = Find(who, id);
-  if (!waiver.ok() || who.scope.empty()) return waiver;
-  auto scope = fleet::ParseSelector(who.scope);
-  if (!scope.ok()) return scope.status();
-  auto hosts = fleet::FindCoverageHosts(index_, *waiver, *scope);
-  if (!hosts.ok()) return hosts.status();
-  if (hosts->selected == hosts->selected_anywhere) return waiver;
+  // Not only the hosts that are there now: every one it can ever mean.
+  if (!waiver.ok() || Within(who, waiver->selector())) return waiver;
   return absl::PermissionDeniedError(
       absl::StrCat("waiver ", waiver->id(), " is about hosts outside your part of the fleet, too"));
 }
@@ -189,6 +200,7 @@ absl::StatusOr<v1::Waiver> Waivers::Create(const Principal& who,
   waiver.set_id(NewId("w-"));
   waiver.set_state(v1::Waiver::PROPOSED);
   waiver.set_proposed_by(who.name);
+  waiver.set_proposed_by_account(AccountOf(who));
   *waiver.mutable_propose_time() = ToProto(note.time);
   auto made = store_.waivers().Create(waiver, note);
   if (!made.ok()) return made.status();
@@ -248,7 +260,7 @@ absl::StatusOr<v1::Waiver> Waivers::Approve(const Principal& who,
           return absl::FailedPreconditionError(
               absl::StrCat("waiver ", waiver.id(), " was changed meanwhile; look at it again"));
         }
-        if (options_.two_persons && waiver.proposed_by() == who.name) {
+        if (options_.two_persons && IsProposer(who, waiver)) {
           return absl::PermissionDeniedError(absl::StrCat(
               "\"", who.name, "\" proposed waiver ", waiver.id(), "; another person approves it"));
         }
@@ -304,9 +316,17 @@ absl::StatusOr<v1::Waiver> Waivers::Renew(const Principal& who,
         waiver.clear_expire_time();
         if (request.has_expire_time()) *waiver.mutable_expire_time() = request.expire_time();
         if (auto status = CheckTimes(waiver); !status.ok()) return status;
-        if (!options_.two_persons) return absl::OkStatus();
+        const bool approver = access::Allows(who.role, Permission::kApproveWaiver);
+        if (!options_.two_persons && approver) return absl::OkStatus();
+        // A renewal waits for its approval, and covers nothing meanwhile: that is not for anybody.
+        if (!approver && !IsProposer(who, waiver)) {
+          return absl::PermissionDeniedError(
+              absl::StrCat("waiver ", waiver.id(),
+                           " was proposed by somebody else; who may approve may renew it"));
+        }
         waiver.set_state(v1::Waiver::PROPOSED);
         waiver.set_proposed_by(who.name);
+        waiver.set_proposed_by_account(AccountOf(who));
         *waiver.mutable_propose_time() = ToProto(note.time);
         waiver.clear_decided_by();
         waiver.clear_decide_time();
@@ -331,8 +351,7 @@ absl::StatusOr<v1::Waiver> Waivers::Revoke(const Principal& who,
       found->id(),
       [&](v1::Waiver& waiver) -> absl::Status {
         if (auto status = CheckVersion(waiver, request.version()); !status.ok()) return status;
-        const bool withdraws =
-            waiver.state() == v1::Waiver::PROPOSED && waiver.proposed_by() == who.name;
+        const bool withdraws = waiver.state() == v1::Waiver::PROPOSED && IsProposer(who, waiver);
         if (!withdraws) {
           if (auto status = access::RequirePermission(who, Permission::kApproveWaiver);
               !status.ok()) {

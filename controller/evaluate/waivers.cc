@@ -39,7 +39,8 @@ Answer AnswerFor(const FactIndex& index, absl::string_view baseline_id,
     if (!MatchesObject(terms.object_pattern, finding)) continue;
     const bool covers =
         !terms.bound ||
-        IsApproved(*waiver, ObjectFingerprint(index, baseline_id, verdict.rule_id(), finding));
+        (waiver->approved != nullptr &&
+         IsApproved(*waiver, ObjectFingerprint(index, baseline_id, verdict.rule_id(), finding)));
     if (covers) return {&terms.id, nullptr};
     if (answer.lapsed == nullptr) answer.lapsed = &terms.id;
   }

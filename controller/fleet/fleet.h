@@ -1,6 +1,7 @@
 // All hosts and their verdicts in columns: what every list and count is answered from.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -63,6 +64,8 @@ class Fleet {
   const Bitmap& stale() const { return stale_; }
   // Goes up whenever a count may have changed.
   uint64_t version() const { return version_; }
+  // Goes on from the version of the fleet whose place this one takes.
+  void ContinueFrom(uint64_t version) { version_ = std::max(version_, version) + 1; }
 
   Bitmap Select(const Selection& selection) const;
   // Those of `selected` whose verdicts count: with a report, neither stale nor quarantined.

@@ -270,6 +270,7 @@ absl::Status FleetIndex::SetDocuments(std::vector<v1::Baseline> documents) {
   if (!learned.ok()) return learned;
   {
     absl::MutexLock lock(&mutex_);
+    fresh->fleet.ContinueFrom(content_->fleet.version());
     content_.swap(fresh);
   }
   // What changed while it was read went to the old columns.

@@ -148,6 +148,7 @@ bool Wants(const Event& event, const v1::NotificationChannel& channel) {
 v1::Notification Compose(const std::string& id, const v1::NotificationChannel& channel,
                          const std::vector<Event>& events, absl::Time now) {
   const std::vector<const Event*> net = NetOf(events);
+  const int most = channel.has_syslog() ? kMostLines : kMostShown;
   std::map<GroupKey, v1::NotificationGroup> groups;
   std::map<GroupKey, std::set<std::string>> hosts;
   for (const Event* event : net) {
@@ -160,7 +161,7 @@ v1::Notification Compose(const std::string& id, const v1::NotificationChannel& c
     group.set_rule_title(event->rule_title());
     group.set_severity(event->severity());
     if (!event->host_id().empty()) hosts[key].insert(event->host_id());
-    if (group.events_size() < kMostShown) *group.add_events() = *event;
+    if (group.events_size() < most) *group.add_events() = *event;
   }
   v1::Notification notification;
   notification.set_id(id);

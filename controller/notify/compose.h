@@ -9,8 +9,9 @@
 
 namespace plimsoll::notify {
 
-// Events shown of one group; more are only counted.
+// Events shown of one group; more are only counted. Syslog has a line for each.
 inline constexpr int kMostShown = 100;
+inline constexpr int kMostLines = 10'000;
 
 // Whether the channel is about such an event: kind, severity, baseline and the host's labels. A
 // selector that cannot be read (it was checked when it was set) wants nothing. Pure.

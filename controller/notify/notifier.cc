@@ -105,7 +105,7 @@ store::Attempt Notifier::Try(const store::StoredChannel& stored,
 
 void Notifier::Upkeep() {
   const absl::Time now = clock_.Now();
-  Warn("stale hosts not noted", store_.NoteHostsAndScans(now - stale_after_, now));
+  Warn("what time brings not noted", store_.NoteWhatTimeBrings(now - stale_after_, now));
   Warn("old notifications not removed", store_.RemoveDeliveries(now - kKeepDeliveries));
 }
 

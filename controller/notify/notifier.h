@@ -38,7 +38,8 @@ class Notifier {
   // Takes what is due to threads of its own, a few at a time: a receiver that is slow holds up
   // nobody else for long. Call about once a second.
   void Deliver();
-  // Notes stale hosts and ended scans, forgets old deliveries. Call about every ten seconds.
+  // Notes stale hosts, ended scans and expiring waivers, forgets old deliveries. Call about every
+  // ten seconds.
   void Upkeep();
 
   // One attempt, now. Returns the delivery it was; errors are the store's only.

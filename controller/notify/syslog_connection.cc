@@ -29,7 +29,8 @@ void Split(const std::string& server, std::string& host, std::string& port) {
 class Connection : public SyslogConnection {
  public:
   Connection(const v1::SyslogTarget& target, absl::Duration timeout)
-      : target_(target), timeout_(absl::ToChronoMilliseconds(timeout)) {}
+      : target_(target),
+        deadline_(std::chrono::steady_clock::now() + absl::ToChronoMilliseconds(timeout)) {}
 
   absl::Status Open() {
     std::string host, port;
@@ -110,7 +111,7 @@ class Connection : public SyslogConnection {
   // False: not done in time; what is under way is broken off.
   bool Run() {
     io_.restart();
-    io_.run_for(timeout_);
+    io_.run_until(deadline_);
     if (io_.stopped()) return true;
     error_code ignored;
     stream_.next_layer().close(ignored);
@@ -125,7 +126,8 @@ class Connection : public SyslogConnection {
   }
 
   const v1::SyslogTarget target_;
-  const std::chrono::milliseconds timeout_;
+  // Of everything together.
+  const std::chrono::steady_clock::time_point deadline_;
   asio::io_context io_;
   asio::ssl::context context_{asio::ssl::context::tls_client};
   asio::ssl::stream<asio::ip::tcp::socket> stream_{io_, context_};

@@ -11,8 +11,8 @@
 
 namespace plimsoll::notify {
 
-// Messages framed as the transport has it (RFC 5425, 6587 octet counting, 5426). Blocking, each
-// call at most the time-out. Not thread-safe. Errors are UNAVAILABLE and name the server.
+// Messages framed as the transport has it (RFC 5425, 6587 octet counting, 5426). Blocking, all
+// calls together at most the time-out. Not thread-safe. Errors are UNAVAILABLE and name the server.
 class SyslogConnection {
  public:
   // TLS: the server's certificate must be valid for its name.

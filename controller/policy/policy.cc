@@ -140,7 +140,14 @@ std::shared_ptr<const std::vector<Document>> Policy::Tailored(const Labels& labe
     }
     // A tailoring was checked against the document it was made for; another version may refuse it.
     auto tailored = evaluate::Tailor(*document, laid_on);
-    absl::Status status = tailored.status();
+    if (!tailored.ok()) {
+      spdlog::error("baseline not tailored baseline={} error=\"{}\"", document->id(),
+                    support::LogSafe(tailored.status().ToString()));
+      absl::MutexLock lock(&mutex_);
+      tailored_.try_emplace(std::move(name), document);
+      continue;
+    }
+    absl::Status status;
     if (status.ok() && keep_ != nullptr) status = keep_(*tailored);
     if (!status.ok()) {
       complete = false;
@@ -153,6 +160,19 @@ std::shared_ptr<const std::vector<Document>> Policy::Tailored(const Labels& labe
     tailored_.try_emplace(std::move(name), documents->back());
   }
   return documents;
+}
+
+std::vector<v1::Baseline> Policy::PlanDocuments() const {
+  std::vector<v1::Baseline> all;
+  for (const Document& document : *documents_) {
+    all.push_back(*document);
+    for (const Tailoring& each : tailorings_) {
+      if (each.tailoring.baseline() != document->id()) continue;
+      auto tailored = evaluate::Tailor(*document, {&each.tailoring});
+      if (tailored.ok()) all.push_back(*std::move(tailored));
+    }
+  }
+  return all;
 }
 
 const v1::Baseline* Policy::Find(absl::string_view baseline_id) const {

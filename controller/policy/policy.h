@@ -85,6 +85,8 @@ class Policy : public std::enable_shared_from_this<Policy> {
   HostPolicy For(absl::string_view host_id, const Labels& labels) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::vector<Document>& documents() const { return *documents_; }
+  // What collectors must look at for: the documents, and each as every tailoring changes it.
+  std::vector<v1::Baseline> PlanDocuments() const;
   // The active document of this id; null: there is none.
   const v1::Baseline* Find(absl::string_view baseline_id) const;
   // When a waiver begins or ends next. InfiniteFuture: never.

@@ -98,11 +98,15 @@ void Reevaluator::Run() {
 
 std::vector<std::string> Reevaluator::NextPage() {
   const bool begins = after_id_.empty();
+  if (begins) {
+    // Before the policy is looked at: whoever changes it later wakes this again.
+    absl::MutexLock lock(&mutex_);
+    woken_ = false;
+  }
   const auto policy = book_.current();
   if (begins) {
     const int64_t left = index_.CountOutdated(*policy);
     absl::MutexLock lock(&mutex_);
-    woken_ = false;
     progress_.left = left;
     progress_.failed = 0;
     stored_before_pass_ = progress_.stored;
@@ -195,10 +199,19 @@ absl::Status Reevaluator::TryBatch(const std::vector<std::string>& ids, Workspac
   }
   const auto done = store_.reports().PutReevaluations(batch, clock_.Now());
   if (!done.ok()) return done.status();
-  index_.Changed(ids);
+  std::vector<std::string> stored;
+  for (size_t i = 0; i < done->size(); ++i) {
+    if ((*done)[i]) stored.push_back(batch[i].host_id);
+  }
+  const auto count = static_cast<int64_t>(stored.size());
+  // Hosts that stayed as they were are not read again: that would find them out of date again.
+  index_.Changed(stored);
   absl::MutexLock lock(&mutex_);
   progress_.left -= static_cast<int64_t>(ids.size());
-  for (const bool stored : *done) ++(stored ? progress_.stored : progress_.passed_over);
+  progress_.stored += count;
+  progress_.passed_over += static_cast<int64_t>(done->size()) - count;
+  // Those without stored facts.
+  progress_.failed += static_cast<int64_t>(ids.size() - done->size());
   return absl::OkStatus();
 }
 

@@ -53,7 +53,7 @@ HttpResponse ErrorResponse(const absl::Status& status, const std::string& reques
     spdlog::error("request failed id={} error=\"{}\"", request_id,
                   support::LogSafe(status.ToString()));
     message = "the controller failed; its log has this request's id";
-  } else if (response.status == 503 && support::ReasonOf(status) != support::kShuttingDown) {
+  } else if (response.status == 503 && !support::IsForCaller(status)) {
     spdlog::error("request failed id={} error=\"{}\"", request_id,
                   support::LogSafe(status.ToString()));
     message = "the controller's database does not answer; try again";

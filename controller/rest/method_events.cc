@@ -50,7 +50,9 @@ void MethodEvents::Next(std::function<void(std::optional<ServerSentEvent>)> even
   }
   if (over) return event(std::nullopt);
   if (first != nullptr) return event(EventOf(*first));
-  follower_->Next([this, event = std::move(event)](absl::StatusOr<api::AnyMessage> next) {
+  // The connection may be gone before the answer comes.
+  follower_->Next([self = shared_from_this(), this,
+                   event = std::move(event)](absl::StatusOr<api::AnyMessage> next) {
     if (next.ok() && *next != nullptr) return event(EventOf(**next));
     // Nobody is there to read why a client that left was left.
     if (absl::IsCancelled(next.status())) return event(std::nullopt);

@@ -15,7 +15,7 @@ namespace plimsoll::rest {
 // of that name is set; `data` is its JSON, `id` its field `id` where the method can be resumed. The
 // last event is "end": its data is {} when the stream is over as it should, or the error in the
 // API's form. A client that is told "end" with {} need not connect again.
-class MethodEvents : public EventSource {
+class MethodEvents : public EventSource, public std::enable_shared_from_this<MethodEvents> {
  public:
   // `first` was taken from `follower` already. Borrows `method`.
   MethodEvents(std::shared_ptr<api::Follower> follower, const api::Method& method,

@@ -46,7 +46,7 @@ grpc::Status Outcome(const absl::Status& status, absl::string_view method,
   } else if (absl::IsInternal(status) || absl::IsUnknown(status)) {
     spdlog::error("failed method={} peer={} error=\"{}\"", std::string(method), address,
                   status.ToString());
-  } else if (support::ReasonOf(status) == support::kShuttingDown) {
+  } else if (support::IsForCaller(status)) {
     return support::ToGrpc(status);
   } else if (absl::IsUnavailable(status) || absl::IsAborted(status)) {
     spdlog::error("failed method={} peer={} error=\"{}\"", std::string(method), address,

@@ -70,9 +70,9 @@ class NotificationStore {
   // NOT_FOUND.
   absl::Status Delete(const std::string& id);
 
-  // Notes hosts that fell silent before `stale_before` and those heard of again, and scans that
-  // ended; once each, whichever controller asks.
-  absl::Status NoteHostsAndScans(absl::Time stale_before, absl::Time now);
+  // Notes hosts that fell silent before `stale_before` and those heard of again, scans that ended,
+  // and waivers that end within a week; once each, whichever controller asks.
+  absl::Status NoteWhatTimeBrings(absl::Time stale_before, absl::Time now);
   // Gives at most `limit` noted events, oldest first, to the channels that `wanted` says, and
   // forgets them. False: there are none, or it is another controller's turn.
   absl::StatusOr<bool> Distribute(

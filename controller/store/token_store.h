@@ -35,6 +35,10 @@ struct Principal {
   CallerKind kind = CallerKind::kToken;
   // User.id; empty: no user.
   std::string user_id = {};
+  // Of a token: User.id of who made it; empty: the first start, or no user did.
+  std::string maker_id = {};
+  // Of a token: from then on it is not valid.
+  absl::Time expires = absl::InfiniteFuture();
   // A user with a one-time password: may do nothing but change it.
   bool must_change_password = false;
   // Program the caller uses, as that names itself; set by the transport. Hostile input.

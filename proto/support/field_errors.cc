@@ -38,6 +38,18 @@ absl::Status ShuttingDown() {
   return WithReason(absl::UnavailableError("the controller is shutting down"), kShuttingDown);
 }
 
+absl::Status NotRecorded() {
+  return WithReason(absl::UnavailableError("the change was made, but could not be written to the "
+                                           "activity log; look at what is there before you repeat "
+                                           "it"),
+                    kNotRecorded);
+}
+
+bool IsForCaller(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason == kShuttingDown || reason == kNotRecorded;
+}
+
 std::string ReasonOf(const absl::Status& status) {
   if (const auto reason = status.GetPayload(kReason); reason.has_value()) {
     return std::string(*reason);

@@ -37,4 +37,12 @@ std::string ReasonOf(const absl::Status& status);
 inline constexpr absl::string_view kShuttingDown = "SHUTTING_DOWN";
 absl::Status ShuttingDown();
 
+// UNAVAILABLE, with a reason of its own: the change was made and is not in the activity log. Trying
+// again would make it twice.
+inline constexpr absl::string_view kNotRecorded = "NOT_RECORDED";
+absl::Status NotRecorded();
+
+// Whether the message is for the caller although the code says that something inside broke.
+bool IsForCaller(const absl::Status& status);
+
 }  // namespace plimsoll::support

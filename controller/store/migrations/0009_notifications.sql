@@ -60,6 +60,9 @@ CREATE INDEX notification_delivery_newest ON notification_delivery (created DESC
 ALTER TABLE host
   -- The host was called stale to whoever wants to know. NULL: it is not.
   ADD COLUMN stale_noted timestamptz;
+ALTER TABLE waiver
+  -- The expiry that was warned of: a renewed waiver has another.
+  ADD COLUMN expiry_noted timestamptz;
 ALTER TABLE scan
   -- Its end was noted, or nobody wanted to know.
   ADD COLUMN end_noted boolean NOT NULL DEFAULT false;

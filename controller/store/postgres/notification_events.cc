@@ -13,7 +13,7 @@ namespace plimsoll::store {
 namespace {
 
 // One controller at a time.
-constexpr Statement kTurn = {"notify_turn", "SELECT pg_try_advisory_xact_lock(7245107784)"};
+constexpr Statement kTurn = {"notify_turn", "SELECT pg_try_advisory_xact_lock(7245107785)"};
 constexpr Statement kAnyChannel = {"notify_any_channel",
                                    "SELECT FROM notification_channel WHERE NOT paused LIMIT 1"};
 constexpr Statement kFellSilent = {
@@ -29,6 +29,11 @@ constexpr Statement kScansEnded = {
     "notify_scans_ended",
     "UPDATE scan SET end_noted = true WHERE ended IS NOT NULL AND NOT end_noted"
     " RETURNING id, micros(ended), targeted, outcome, state, reason"};
+constexpr Statement kWaiversExpiring = {
+    "notify_waivers_expiring",
+    "UPDATE waiver SET expiry_noted = expires WHERE state = 2 AND expires > $1::timestamptz"
+    " AND expires < $1::timestamptz + interval '7 days' AND expiry_noted IS DISTINCT FROM expires"
+    " RETURNING id, owner, micros(expires)"};
 constexpr Statement kEvents = {
     "notify_events",
     "SELECT e.id, e.host_id, e.content, e.was_unknown, micros(e.noted), h.hostname"
@@ -38,11 +43,11 @@ constexpr Statement kLabels = {
     "SELECT h.id, l.key, l.value FROM host h, jsonb_each_text(h.labels) l"
     " WHERE h.id = ANY($1::text[])"};
 // What the rule was before it became UNKNOWN.
-constexpr Statement kDefinite = {
-    "notify_definite",
-    "SELECT to_status FROM transition WHERE host_id = $1 AND baseline_id = $2 AND rule_id = $3"
-    " AND to_status <> 0 AND observed < $4::timestamptz"
-    " ORDER BY recorded DESC, sequence DESC LIMIT 1"};
+constexpr Statement kDefinite = {"notify_definite",
+                                 "SELECT to_status, to_waived FROM transition WHERE host_id = $1 "
+                                 "AND baseline_id = $2 AND rule_id = $3"
+                                 " AND to_status <> 0 AND observed < $4::timestamptz"
+                                 " ORDER BY recorded DESC, sequence DESC LIMIT 1"};
 constexpr Statement kAddPending = {
     "notify_add_pending",
     "INSERT INTO notification_pending (channel_id, event_id, content, noted)"
@@ -50,7 +55,7 @@ constexpr Statement kAddPending = {
     " FROM unnest($1::text[], $2::bigint[], $4::integer[], $5::integer[], $6::timestamptz[])"
     " AS p(channel_id, event_id, c_begin, c_size, noted)"};
 constexpr Statement kForgetEvents = {"notify_forget_events",
-                                     "DELETE FROM notification_event WHERE id <= $1"};
+                                     "DELETE FROM notification_event WHERE id = ANY($1::bigint[])"};
 constexpr Statement kWaiting = {
     "notify_waiting",
     "SELECT channel_id, micros(min(noted)) FROM notification_pending GROUP BY channel_id"};
@@ -61,6 +66,10 @@ constexpr Statement kAddDelivery = {
     "notify_add_delivery",
     "INSERT INTO notification_delivery (id, channel_id, content, title, event_count, state,"
     " created, next_attempt) VALUES ($1, $2, $3, $4, $5, 1, $6::timestamptz, $6::timestamptz)"};
+
+std::string Instant(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%SZ", time, absl::UTCTimeZone());
+}
 
 bool MyTurn(Transaction& tx) { return tx.Exec(kTurn)[0][0].as<bool>(); }
 
@@ -96,6 +105,17 @@ void NoteScans(const pqxx::result& rows, absl::Time now, NotableEvents& events) 
       absl::StrAppend(&message, " (", reason, ")");
     }
     event.set_message(message);
+    events.Note(event, now);
+  }
+}
+
+void NoteWaivers(const pqxx::result& rows, absl::Time now, NotableEvents& events) {
+  for (const pqxx::row& row : rows) {
+    v1::NotificationEvent event;
+    event.set_kind(v1::NotificationEvent::WAIVER_EXPIRING);
+    event.set_object_id(TextOf(row[0]));
+    *event.mutable_time() = TimestampOf(now);
+    event.set_message(absl::StrCat("ends ", Instant(TimeOf(row[2])), ", owner ", TextOf(row[1])));
     events.Note(event, now);
   }
 }
@@ -138,7 +158,7 @@ std::vector<Noted> ReadEvents(Transaction& tx, int limit) {
 bool IsOldFailure(Transaction& tx, const v1::NotificationEvent& event) {
   const pqxx::result rows = tx.Exec(kDefinite, event.host_id(), event.baseline_id(),
                                     event.rule_id(), Time(TimeOf(event.time())));
-  return !rows.empty() && rows[0][0].as<int>() == v1::Verdict::FAIL;
+  return !rows.empty() && rows[0][0].as<int>() == v1::Verdict::FAIL && !rows[0][1].as<bool>();
 }
 
 absl::Time WindowEnd(const v1::NotificationChannel& channel, absl::Time first) {
@@ -152,14 +172,15 @@ absl::Time WindowEnd(const v1::NotificationChannel& channel, absl::Time first) {
 
 }  // namespace
 
-absl::Status NotificationStore::NoteHostsAndScans(absl::Time stale_before, absl::Time now) {
-  return pool_.Transact("note hosts and scans", [&](Transaction& tx) -> absl::Status {
+absl::Status NotificationStore::NoteWhatTimeBrings(absl::Time stale_before, absl::Time now) {
+  return pool_.Transact("note what time brings", [&](Transaction& tx) -> absl::Status {
     if (!MyTurn(tx)) return absl::OkStatus();
     NotableEvents events;
     const pqxx::result scans = tx.Exec(kScansEnded);
     // Nobody wants to know: hosts are looked at when somebody does.
     if (tx.Exec(kAnyChannel).empty()) return absl::OkStatus();
     NoteScans(scans, now, events);
+    NoteWaivers(tx.Exec(kWaiversExpiring, Time(now)), now, events);
     NoteHosts(tx.Exec(kFellSilent, Time(stale_before), Time(now)),
               v1::NotificationEvent::HOST_STALE, now, events);
     NoteHosts(tx.Exec(kHeardAgain, Time(stale_before)), v1::NotificationEvent::HOST_BACK, now,
@@ -197,7 +218,10 @@ absl::StatusOr<bool> NotificationStore::Distribute(
       tx.Exec(kAddPending, TextArray(channels), IntArray(ids), contents.all(), contents.begins(),
               contents.sizes(), TextArray(times));
     }
-    tx.Exec(kForgetEvents, all.back().id);
+    // Not by order: one with a smaller id may be committed later.
+    std::vector<int64_t> read;
+    for (const Noted& noted : all) read.push_back(noted.id);
+    tx.Exec(kForgetEvents, IntArray(read));
     return true;
   });
 }

@@ -23,7 +23,7 @@ constexpr Statement kFind = {
     "tokens_find",
     "SELECT t.id, t.name, t.role, t.revoked,"
     " t.expires IS NOT NULL AND t.expires <= $2::timestamptz, t.scope,"
-    " t.creator_id <> '' AND coalesce(a.disabled, true)"
+    " t.creator_id <> '' AND coalesce(a.disabled, true), t.creator_id, micros(t.expires)"
     " FROM token t LEFT JOIN account a ON a.id = t.creator_id WHERE t.secret_hash = $1"};
 constexpr Statement kRevoke = {"tokens_revoke", "UPDATE token SET revoked = true WHERE id = $1"};
 constexpr Statement kAny = {"tokens_any", "SELECT EXISTS (SELECT FROM token)"};
@@ -106,6 +106,8 @@ absl::StatusOr<Principal> TokenStore::Find(const std::string& secret_hash, absl:
     principal.name = TextOf(row[1]);
     principal.role = role->role;
     principal.scope = TextOf(row[5]);
+    principal.maker_id = TextOf(row[7]);
+    if (!row[8].is_null()) principal.expires = TimeOf(row[8]);
     return principal;
   });
 }

@@ -234,6 +234,44 @@ TEST_F(NotifierTest, StaleHostsAreToldOnceAndWhenTheyAreBack) {
   EXPECT_THAT(Told(1), ElementsAre("oncall: 1 host reports again"));
 }
 
+TEST_F(NotifierTest, AWaiverThatIsAboutToEndIsToldOnce) {
+  Add("oncall", "window {} kinds: WAIVER_EXPIRING");
+  v1::Waiver waiver;
+  waiver.set_id("w-1");
+  waiver.set_state(v1::Waiver::APPROVED);
+  waiver.set_owner("anna");
+  const auto ends = [&waiver](absl::Time time) {
+    waiver.mutable_expire_time()->set_seconds(absl::ToUnixSeconds(time));
+  };
+  ends(clock_.Now() + absl::Hours(24 * 8));
+  const auto made = store_->waivers().Create(waiver, {});
+  ASSERT_TRUE(made.ok()) << made.status();
+  notifier_.Upkeep();
+  EXPECT_THAT(Told(0), IsEmpty());
+  clock_.Advance(absl::Hours(25));
+  notifier_.Upkeep();
+  notifier_.Upkeep();
+  EXPECT_THAT(Told(1), ElementsAre("oncall: 1 waiver expires"));
+}
+
+TEST_F(NotifierTest, AWaivedFailureIsNoNewsAndTheEndOfItsWaiverIs) {
+  Add("oncall");
+  Report("h1", Verdict::PASS);
+  const auto report = [this](bool waived) {
+    store::TestEvaluation evaluation("h1", ++sequence_);
+    clock_.Advance(absl::Milliseconds(1));
+    evaluation.value.observed = evaluation.value.recorded = clock_.Now();
+    evaluation.Verdict("r2", Verdict::FAIL, {"c"}).set_waived(waived);
+    ASSERT_TRUE(store_->reports().Put(evaluation.Done()).ok());
+  };
+  report(true);
+  EXPECT_THAT(Told(0), IsEmpty());
+  report(false);
+  EXPECT_THAT(Told(1), ElementsAre("oncall: 1 new failure (1 high) on 1 host"));
+  report(true);
+  EXPECT_THAT(Told(0), IsEmpty()) << "a waiver repairs nothing";
+}
+
 TEST_F(NotifierTest, ATestIsTriedOnceAndListed) {
   Add("oncall", "paused: true");
   sender_.Answer(absl::UnavailableError("webhook: no route"));

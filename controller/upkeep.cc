@@ -1,0 +1,51 @@
+#include "controller/upkeep.h"
+
+#include <spdlog/spdlog.h>
+
+#include "absl/strings/str_cat.h"
+#include "controller/setup.h"
+
+namespace plimsoll::controller {
+
+void Warn(const char* what, const absl::Status& status) {
+  if (!status.ok()) spdlog::warn("{} error=\"{}\"", what, status.ToString());
+}
+
+void ExpireControllers(const UpkeepParts& parts) {
+  auto ended =
+      parts.store.controllers().ExpireDead(parts.clock.Now() - parts.config.controller_timeout);
+  if (!ended.ok()) return Warn("dead controllers not ended", ended.status());
+  if (!ended->empty()) spdlog::warn("sessions of dead controllers ended hosts={}", ended->size());
+}
+
+void RemoveUnseen(const UpkeepParts& parts) {
+  const absl::Time now = parts.clock.Now();
+  const absl::Duration after = parts.config.remove_after;
+  auto removed = parts.store.hosts().RemoveUnseen(
+      now - after, absl::StrCat("not seen for ", absl::FormatDuration(after)), now);
+  if (!removed.ok()) return Warn("unseen hosts not removed", removed.status());
+  for (const std::string& id : *removed) {
+    spdlog::info("host removed host={} reason=unseen", id);
+    parts.activity.Note(
+        ActivityOfController(parts.id, "RemoveUnseenHost", absl::StrCat("hosts/", id)));
+  }
+}
+
+void RetainHistory(const UpkeepParts& parts) {
+  const absl::Time now = parts.clock.Now();
+  auto retained = parts.store.controllers().Retain(now - parts.config.keep_history, now);
+  if (!retained.ok()) return Warn("history not shortened", retained.status());
+  for (const std::string& name : retained->dropped) {
+    spdlog::info("history dropped table={}", name);
+  }
+}
+
+void RetainActivity(const UpkeepParts& parts) {
+  const absl::Time now = parts.clock.Now();
+  const auto dropped = parts.store.activity().Retain(
+      now - parts.config.keep_activity, ActivityOfController(parts.id, "DropActivity", "", now));
+  if (!dropped.ok()) return Warn("activity log not shortened", dropped.status());
+  if (*dropped > 0) spdlog::info("activity dropped entries={}", *dropped);
+}
+
+}  // namespace plimsoll::controller
