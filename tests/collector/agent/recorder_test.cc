@@ -126,10 +126,15 @@ TEST_F(RecorderTest, ManyChangesBecomeFewWhenTheControllerLimitsThem) {
   const uint64_t queued = spool_->state().last_sequence;
   EXPECT_GE(queued, 29u);
   EXPECT_LE(queued, 40u);
-  ASSERT_TRUE(AwaitSequence(queued + 1));
-  const auto facts = spool_->FactsAt(spool_->state().last_sequence);
-  ASSERT_TRUE(facts.ok()) << facts.status();
-  EXPECT_EQ(facts->containers().containers_size(), 200) << "the last state is not hidden";
+  // One more may have been on its way before the last container ran.
+  int containers = 0;
+  for (uint64_t next = queued + 1; containers < 200 && next <= queued + 2; ++next) {
+    ASSERT_TRUE(AwaitSequence(next));
+    const auto facts = spool_->FactsAt(spool_->state().last_sequence);
+    ASSERT_TRUE(facts.ok()) << facts.status();
+    containers = facts->containers().containers_size();
+  }
+  EXPECT_EQ(containers, 200) << "the last state is not hidden";
 }
 
 TEST_F(RecorderTest, NothingHappensWhenNothingHappens) {
