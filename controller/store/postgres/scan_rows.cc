@@ -51,7 +51,8 @@ constexpr Statement kPartCounts = {
     "scans_part_counts",
     "SELECT scan_id, baseline_id, sum(pass_count), sum(fail_count), sum(unknown_count),"
     " sum(not_applicable_count), sum(manual_count), sum(fail_critical), sum(fail_high),"
-    " sum(fail_medium), sum(fail_low), sum(waived_count) FROM scan_answer WHERE scan_id = ANY($1::text[])"
+    " sum(fail_medium), sum(fail_low), sum(waived_count) FROM scan_answer WHERE scan_id = "
+    "ANY($1::text[])"
     " AND host_id = ANY($2::text[]) GROUP BY scan_id, baseline_id"};
 constexpr Statement kHosts = {
     "scans_hosts",
