@@ -5,8 +5,9 @@ namespace plimsoll::api {
 using access::Permission;
 
 void AddWaiverMethods(MethodTable& table, Waivers& waivers) {
-  table.Add({"WaiverService.CreateWaiver", Permission::kProposeWaiver, "POST /v1/waivers", "waiver"},
-            waivers, &Waivers::Create);
+  table.Add(
+      {"WaiverService.CreateWaiver", Permission::kProposeWaiver, "POST /v1/waivers", "waiver"},
+      waivers, &Waivers::Create);
   // Beside the waivers: what it says of one that is not there yet.
   table.Add({"WaiverService.PreviewWaiver", Permission::kProposeWaiver, "POST /v1/waiver-preview"},
             waivers, &Waivers::Preview);
@@ -48,9 +49,9 @@ void AddTailoringMethods(MethodTable& table, Tailorings& tailorings) {
 void AddBaselineVersionMethods(MethodTable& table, BaselineVersions& versions) {
   table.Add({"BaselineService.UploadBaseline", Permission::kPolicy, "POST /v1/baseline-versions"},
             versions, &BaselineVersions::Upload);
-  table.Add({"BaselineService.ListBaselineVersions", Permission::kRead,
-             "GET /v1/baseline-versions"},
-            versions, &BaselineVersions::List);
+  table.Add(
+      {"BaselineService.ListBaselineVersions", Permission::kRead, "GET /v1/baseline-versions"},
+      versions, &BaselineVersions::List);
   table.Add({"BaselineService.ActivateBaseline", Permission::kPolicy,
              "POST /v1/baselines/{baseline}/activate"},
             versions, &BaselineVersions::Activate);
@@ -64,9 +65,9 @@ void AddWhatIfMethods(MethodTable& table, WhatIfs& what_ifs) {
             what_ifs, &WhatIfs::Start);
   table.Add({"WhatIfService.GetWhatIf", Permission::kProposeWaiver, "GET /v1/what-ifs/{id}"},
             what_ifs, &WhatIfs::Get);
-  table.Add({"WhatIfService.ListWhatIfFlips", Permission::kProposeWaiver,
-             "GET /v1/what-ifs/{id}/flips"},
-            what_ifs, &WhatIfs::ListFlips);
+  table.Add(
+      {"WhatIfService.ListWhatIfFlips", Permission::kProposeWaiver, "GET /v1/what-ifs/{id}/flips"},
+      what_ifs, &WhatIfs::ListFlips);
   table.Add({"WhatIfService.CancelWhatIf", Permission::kProposeWaiver, "DELETE /v1/what-ifs/{id}"},
             what_ifs, &WhatIfs::Cancel);
 }

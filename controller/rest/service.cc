@@ -183,8 +183,8 @@ HttpResponse RestService::Answer(const HttpRequest& request, const RouteMatch& m
     parts_.methods.Refuse(method, who, request.peer, status);
     return Fail(request, method.spec.rpc, status);
   };
-  const auto who = method.spec.open ? absl::StatusOr<store::Principal>(api::Nobody(
-                                          request.peer, request.Header("user-agent")))
+  const auto who = method.spec.open ? absl::StatusOr<store::Principal>(
+                                          api::Nobody(request.peer, request.Header("user-agent")))
                                     : Authenticate(request);
   if (!who.ok()) return refuse(nullptr, who.status());
   api::AnyMessage message = method.make_request();
