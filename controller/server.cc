@@ -46,8 +46,9 @@ constexpr absl::Duration kDrainTime = absl::Seconds(10);
 constexpr int kBeatsPerTimeout = 5;
 // The least time between two passes over the fleet because of what others judged.
 constexpr absl::Duration kWakeForOthers = absl::Seconds(30);
-// Connections beside those of workers and committers: timers, re-evaluation, the index.
-constexpr int kSpareConnections = 8;
+// Connections beside those of workers and committers: timers, re-evaluation, the index,
+// notifications, the activity log, what-if.
+constexpr int kSpareConnections = 16;
 
 // Everything, in the order it is built; destroyed the other way round.
 class RealServer : public Server {
