@@ -26,21 +26,25 @@ def load(bench, controller, *options, seconds=None):
 
 
 def deltas(bench, table):
-    """Changes of one container each, offered at a tenth more than the figure."""
+    """Changes of one container each: the rate at a tenth more than the figure, the acknowledgement at the figure."""
     with BareGateway(bench.root) as bare:
         bare_rate = load(bench, bare, "--churn", 20000, seconds=5)["deltas_acknowledged_rate"]
     commits, latency = bench.commit_floor(clients=8)
     with bench.controller("deltas") as controller:
         part = load(bench, controller, "--churn", 1650)
+    # How long it takes at the figure itself: above what is taken, any queue grows for ever.
+    with bench.controller("deltas-at-figure") as controller:
+        at_figure = load(bench, controller, "--churn", 1500)
     rate = part["deltas_acknowledged_rate"]
     kept_up = part["waiting"] <= rate
     table.add("changed-container deltas committed and acknowledged", "1,500/s",
               f"{bare_rate:,.0f}/s through a gateway that does nothing; {commits:,.0f}/s one-row commits, 8 clients",
               f"{rate:,.0f}/s of 1,650/s offered", f"{rate / bare_rate:.2f}", rate >= 1500 and kept_up)
     # From the change on, so that waiting for a turn counts.
-    p99 = part["change_ms"]["p99"]
-    table.add("their acknowledgement, p99", "500 ms", f"{latency:.1f} ms a one-row commit, 8 clients",
-              f"{p99:.0f} ms (p50 {part['change_ms']['p50']:.0f} ms)", f"{p99 / latency:.0f}", p99 <= 500)
+    p99 = at_figure["change_ms"]["p99"]
+    table.add("their acknowledgement at 1,500/s, p99", "500 ms", f"{latency:.1f} ms a one-row commit, 8 clients",
+              f"{p99:.0f} ms (p50 {at_figure['change_ms']['p50']:.0f} ms); at 1,650/s offered {part['change_ms']['p99']:.0f} ms",
+              f"{p99 / latency:.0f}", p99 <= 500)
 
 
 def snapshots(bench, table):
