@@ -1,6 +1,8 @@
 // Sets of host slots: dense for arithmetic, sparse where few hosts are meant.
 #pragma once
 
+#include <stddef.h>
+
 #include <cstdint>
 #include <vector>
 

@@ -127,14 +127,15 @@ void FleetIndex::VisitAfter(std::string after_id, Visit visit) const {
   bool more = true;
   while (more) {
     absl::ReaderMutexLock lock(&mutex_);
-    const HostTable& hosts = content_->fleet.hosts();
+    const Fleet& fleet = content_->fleet;
+    const HostTable& hosts = fleet.hosts();
     size_t seen = 0;
     more = false;
     std::string last = after_id;
     hosts.VisitById(after_id, [&](Slot slot) {
       if (hosts.id(slot) == after_id) return true;
       last = std::string(hosts.id(slot));
-      if (!visit(content_->fleet, slot)) return false;
+      if (!visit(fleet, slot)) return false;
       more = ++seen == kVisit;
       return !more;
     });
