@@ -1,6 +1,7 @@
 // The path of an HTTP request: bytes, header, target, route, message. What is taken must be text,
 // and what is answered must be JSON.
-// Links: controller/rest
+// Links: controller/api
+// Sources: controller/rest/uri.cc controller/rest/http_codec.cc controller/rest/route.cc controller/rest/transcode.cc controller/rest/errors.cc controller/rest/boost_json.cc
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/buffer.hpp>
