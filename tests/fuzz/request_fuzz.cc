@@ -1,7 +1,8 @@
 // The path of an HTTP request: bytes, header, target, route, message. What is taken must be text,
 // and what is answered must be JSON.
 // Links: controller/api
-// Sources: controller/rest/uri.cc controller/rest/http_codec.cc controller/rest/route.cc controller/rest/transcode.cc controller/rest/errors.cc controller/rest/boost_json.cc
+// Sources: controller/rest/uri.cc controller/rest/http_codec.cc controller/rest/route.cc
+// Sources: controller/rest/transcode.cc controller/rest/errors.cc controller/rest/boost_json.cc
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/buffer.hpp>
