@@ -17,6 +17,8 @@ struct ApiParts {
   support::WorkerPool& workers;
   // Has every method of every service.
   const api::MethodTable& methods;
+  // Calls that wait for a worker; more are answered RESOURCE_EXHAUSTED.
+  size_t max_pending = 512;
 };
 
 // All services of the API. Every call needs a bearer token in the `authorization` metadata.

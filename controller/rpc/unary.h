@@ -17,6 +17,12 @@ grpc::ServerUnaryReactor* Unary(const ApiParts& parts, grpc::CallbackServerConte
                                 const api::Method& method, const google::protobuf::Message* request,
                                 Response* response) {
   auto* reactor = context->DefaultReactor();
+  // Each holds its request until a worker has time, and nobody knows yet who calls.
+  if (parts.workers.waiting() >= parts.max_pending) {
+    reactor->Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                 "the controller is busy; try again in a second"));
+    return reactor;
+  }
   parts.workers.Add([&parts, &method, context, request, response, reactor] {
     const std::string address = AddressOf(context->peer());
     const auto who =

@@ -271,6 +271,35 @@ TEST_F(IdentityTest, TokensExpire) {
   EXPECT_TRUE(absl::IsUnauthenticated(Who(token->secret()).status()));
 }
 
+TEST_F(IdentityTest, WhatATokenMakesEndsWithItAndWithThePersonBehindIt) {
+  const Principal ann = As("ann", v1::ROLE_ADMIN);
+  v1::CreateApiTokenRequest request;
+  request.set_name("short");
+  request.set_role(v1::ROLE_ADMIN);
+  request.mutable_lifetime()->set_seconds(3600);
+  const auto first = parts_.tokens.Create(ann, request);
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto bot = Who(first->secret());
+  ASSERT_TRUE(bot.ok()) << bot.status();
+  EXPECT_EQ(bot->maker_id, ann.user_id);
+  // Neither without an end nor with a later one.
+  request.clear_lifetime();
+  request.set_name("without-end");
+  const auto second = parts_.tokens.Create(*bot, request);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->token().expire_time().seconds(), first->token().expire_time().seconds());
+  const auto made = Who(second->secret());
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_EQ(made->maker_id, ann.user_id);
+  As("bob", v1::ROLE_ADMIN);
+  v1::UpdateUserRequest disable;
+  disable.set_user(ann.user_id);
+  disable.set_disabled(true);
+  ASSERT_TRUE(parts_.users.Update(Admin(), disable).ok());
+  parts_.authenticator.ForgetAll();
+  EXPECT_TRUE(absl::IsUnauthenticated(Who(second->secret()).status()));
+}
+
 TEST_F(IdentityTest, UsersAreForAdministratorsOfTheWholeFleet) {
   const Principal part = As("part", v1::ROLE_ADMIN, "team=shop");
   const absl::Status status = parts_.users.List(part, {}).status();

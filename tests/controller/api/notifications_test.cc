@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/match.h"
 #include "tests/controller/api/parts.h"
 #include "tests/controller/notify/events.h"
 
@@ -86,6 +87,18 @@ TEST_F(NotificationsTest, AChangeOverAnothersIsRefused) {
   v1::NotificationChannel channel = Hook();
   ASSERT_TRUE(Update(channel).ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(Update(channel).status()));
+}
+
+TEST_F(NotificationsTest, WhoSeesAPartOfTheFleetHasNothingToDoWithThem) {
+  const v1::NotificationChannel channel = Hook();
+  Principal limited = who_;
+  limited.scope = "team=a";
+  for (const auto& [name, method] : parts_.methods.all()) {
+    if (!absl::StartsWith(name, "plimsoll.v1.NotificationService.")) continue;
+    const auto answer = parts_.methods.Call(limited, method, *method.make_request());
+    EXPECT_TRUE(absl::IsPermissionDenied(answer.status())) << name << ": " << answer.status();
+  }
+  EXPECT_EQ(parts_.store->notifications().Get("oncall")->channel.etag(), channel.etag());
 }
 
 TEST_F(NotificationsTest, TestsListsAndDeletes) {
