@@ -6,59 +6,10 @@
 #include <set>
 
 #include "absl/strings/match.h"
-#include "tests/controller/api/parts.h"
+#include "tests/controller/api/waivers_fixture.h"
 
 namespace plimsoll::api {
 namespace {
-
-using store::At;
-
-// Under ScoredBaseline, r2 fails on a judged host for the containers a and b.
-class WaiversTest : public ::testing::Test {
- protected:
-  static v1::CreateWaiverRequest Request(const std::string& rule = "r2") {
-    v1::CreateWaiverRequest request;
-    v1::Waiver& waiver = *request.mutable_waiver();
-    v1::RuleRef& ref = *waiver.add_rules();
-    ref.set_baseline("base");
-    ref.set_rule(rule);
-    waiver.mutable_selector()->set_all(true);
-    waiver.set_reason("accepted");
-    waiver.set_owner("storage");
-    waiver.mutable_expire_time()->set_seconds(absl::ToUnixSeconds(At(1000)));
-    return request;
-  }
-  std::string Propose(const v1::CreateWaiverRequest& request = Request()) {
-    auto waiver = parts_.waivers.Create(Operator(), request);
-    EXPECT_TRUE(waiver.ok()) << waiver.status();
-    return waiver.ok() ? waiver->id() : "";
-  }
-  absl::StatusOr<v1::Waiver> Approve(const std::string& id, const Principal& who = Admin()) {
-    v1::DecideWaiverRequest request;
-    request.set_waiver(id);
-    request.set_note("looked at it");
-    return parts_.waivers.Approve(who, request);
-  }
-  v1::Waiver Get(const std::string& id) {
-    v1::GetWaiverRequest request;
-    request.set_waiver(id);
-    auto waiver = parts_.waivers.Get(Viewer(), request);
-    EXPECT_TRUE(waiver.ok()) << waiver.status();
-    return waiver.value_or(v1::Waiver());
-  }
-  v1::PreviewWaiverResponse Preview(const v1::Waiver& waiver, int size = 0,
-                                    const std::string& token = "") {
-    v1::PreviewWaiverRequest request;
-    *request.mutable_waiver() = waiver;
-    request.set_page_size(size);
-    request.set_page_token(token);
-    auto preview = parts_.waivers.Preview(Operator(), request);
-    EXPECT_TRUE(preview.ok()) << preview.status();
-    return preview.value_or(v1::PreviewWaiverResponse());
-  }
-
-  Parts parts_;
-};
 
 TEST_F(WaiversTest, CoversNothingUntilAnotherPersonApproves) {
   ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
@@ -78,86 +29,6 @@ TEST_F(WaiversTest, CoversNothingUntilAnotherPersonApproves) {
   // The policy of this controller has it at once.
   EXPECT_EQ(parts_.book.current()->For("h-1", {}).waivers.size(), 1u);
   EXPECT_TRUE(absl::IsFailedPrecondition(Approve(id).status()));
-}
-
-TEST_F(WaiversTest, APersonAndTheTokensOfThatPersonAreOne) {
-  Principal ann = {"ses-1", "ann", store::Role::kAdmin};
-  ann.kind = store::CallerKind::kUser;
-  ann.user_id = "u-1";
-  Principal bot = {"tok-1", "bot", store::Role::kAdmin};
-  bot.maker_id = "u-1";
-  Principal other = {"tok-2", "bot-2", store::Role::kAdmin};
-  other.maker_id = "u-2";
-  for (const auto& [proposer, approver] : {std::pair{bot, ann}, std::pair{ann, bot}}) {
-    const auto waiver = parts_.waivers.Create(proposer, Request());
-    ASSERT_TRUE(waiver.ok()) << waiver.status();
-    EXPECT_TRUE(absl::IsPermissionDenied(Approve(waiver->id(), approver).status()));
-    EXPECT_TRUE(Approve(waiver->id(), other).ok());
-  }
-}
-
-TEST_F(WaiversTest, ARevokedHostIsNobodyAndNotEverybody) {
-  ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
-  ASSERT_TRUE(parts_.AddJudgedHost("h-2", "web-2").ok());
-  v1::RevokeHostRequest revoke;
-  revoke.set_host("h-1");
-  ASSERT_TRUE(parts_.enrollment->RevokeHost(Admin(), revoke).ok());
-  ASSERT_TRUE(parts_.Show("h-1").ok());
-  v1::CreateWaiverRequest request = Request();
-  request.mutable_waiver()->mutable_selector()->Clear();
-  request.mutable_waiver()->mutable_selector()->add_hosts("h-1");
-  const absl::Status status = parts_.waivers.Create(Operator(), request).status();
-  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  EXPECT_TRUE(absl::StrContains(status.message(), "revoked")) << status;
-}
-
-TEST_F(WaiversTest, ARenewalIsForItsProposerAndForApprovers) {
-  const std::string id = Propose();
-  ASSERT_TRUE(Approve(id).ok());
-  v1::RenewWaiverRequest renew;
-  renew.set_waiver(id);
-  renew.mutable_expire_time()->set_seconds(absl::ToUnixSeconds(At(2000)));
-  // It would cover nothing until it is approved again: a revocation by whoever may not revoke.
-  EXPECT_TRUE(absl::IsPermissionDenied(
-      parts_.waivers.Renew({"8", "olga", store::Role::kOperator}, renew).status()));
-  EXPECT_EQ(Get(id).state(), v1::Waiver::APPROVED);
-  // Where one person suffices, who may not approve does not prolong it either.
-  Waivers single(*parts_.store, parts_.index, parts_.book, parts_.clock, {.two_persons = false});
-  EXPECT_EQ(single.Renew(Operator(), renew)->state(), v1::Waiver::PROPOSED);
-  ASSERT_TRUE(Approve(id).ok());
-  EXPECT_EQ(single.Renew(Admin(), renew)->state(), v1::Waiver::APPROVED);
-}
-
-// A clock that goes on by three seconds whenever it is looked at.
-class HastyClock : public support::Clock {
- public:
-  explicit HastyClock(absl::Time now) : now_(now) {}
-  absl::Time Now() const override { return now_ += absl::Seconds(3); }
-
- private:
-  mutable absl::Time now_;
-};
-
-TEST_F(WaiversTest, CountingForOnePageHasAnEnd) {
-  ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
-  std::set<std::string> proposed;
-  for (int i = 0; i < 3; ++i) proposed.insert(Propose());
-  const HastyClock clock(parts_.clock.Now());
-  Waivers hasty(*parts_.store, parts_.index, parts_.book, clock);
-  v1::ListWaiversRequest request;
-  request.set_with_counts(true);
-  std::set<std::string> listed;
-  int pages = 0;
-  do {
-    const auto page = hasty.List(Viewer(), request);
-    ASSERT_TRUE(page.ok()) << page.status();
-    EXPECT_EQ(page->waivers_size(), 1);
-    for (const v1::Waiver& waiver : page->waivers()) listed.insert(waiver.id());
-    request.set_page_token(page->next_page_token());
-    ++pages;
-  } while (!request.page_token().empty() && pages < 10);
-  EXPECT_EQ(pages, 3);
-  EXPECT_EQ(listed, proposed);
 }
 
 TEST_F(WaiversTest, OnePersonMayDoWhereConfigured) {
