@@ -152,16 +152,21 @@ absl::Status ActivityLog::Write(std::vector<Waiting>& batch) {
                   status.ToString());
   }
   // Who waits is told either way; the rest is kept until it is written.
-  for (const Waiting& waiting : batch) {
+  TellWaiting(batch, status);
+  if (status.ok() || !(absl::IsUnavailable(status) || absl::IsAborted(status))) batch.clear();
+  return status;
+}
+
+template <class Queue>
+void ActivityLog::TellWaiting(Queue& queue, const absl::Status& status) {
+  for (const Waiting& waiting : queue) {
     if (waiting.done == nullptr) continue;
     *waiting.status = status;
     waiting.done->Notify();
   }
-  const bool final = status.ok() || !(absl::IsUnavailable(status) || absl::IsAborted(status));
-  batch.erase(std::remove_if(batch.begin(), batch.end(),
-                             [final](const Waiting& each) { return final || each.done; }),
-              batch.end());
-  return status;
+  queue.erase(std::remove_if(queue.begin(), queue.end(),
+                             [](const Waiting& each) { return each.done != nullptr; }),
+              queue.end());
 }
 
 void ActivityLog::Run() {
@@ -187,17 +192,12 @@ void ActivityLog::Run() {
       queue_.erase(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(size));
       writing_ = true;
     }
-    if (Write(batch).ok()) continue;
+    const absl::Status status = Write(batch);
+    if (status.ok()) continue;
     absl::MutexLock lock(&mutex_);
-    if (stopping) {
-      // Nobody is left waiting for what will not be tried again.
-      for (const Waiting& waiting : queue_) {
-        if (waiting.done == nullptr) continue;
-        *waiting.status = absl::UnavailableError("the controller is shutting down");
-        waiting.done->Notify();
-      }
-      return;
-    }
+    // Callers do not wait behind what cannot be written: their changes are unrecorded now.
+    TellWaiting(queue_, status);
+    if (stopping) return;
     if (batch.empty()) continue;
     mutex_.AwaitWithTimeout(absl::Condition(&stopped_), kPause);
   }

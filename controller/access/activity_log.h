@@ -63,6 +63,9 @@ class ActivityLog {
     v1::Activity last;
   };
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Tells callers of Record how it ended, and takes their entries out of `queue`.
+  template <class Queue>
+  static void TellWaiting(Queue& queue, const absl::Status& status);
   // Removes what was written or will never be from `batch`.
   absl::Status Write(std::vector<Waiting>& batch);
   void AddLeftOut(Minute& minute) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/utf8.h"
 
 namespace plimsoll::access {
 namespace {
@@ -20,23 +21,6 @@ absl::Status Busy() {
   return absl::ResourceExhaustedError("too many sign-ins at once; try again in a second");
 }
 
-bool IsUtf8(absl::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t size = lead < 0x80    ? 1
-                        : lead >= 0xf0 ? 4
-                        : lead >= 0xe0 ? 3
-                        : lead >= 0xc2 ? 2
-                                       : 0;
-    if (size == 0 || lead > 0xf4 || i + size > text.size()) return false;
-    for (size_t k = 1; k < size; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
-    }
-    i += size;
-  }
-  return true;
-}
-
 }  // namespace
 
 absl::Status CheckPassword(absl::string_view field, absl::string_view name,
@@ -45,8 +29,9 @@ absl::Status CheckPassword(absl::string_view field, absl::string_view name,
     return absl::InvalidArgumentError(
         absl::StrCat(field, ": expected ", kShortestPassword, " to ", kLongestPassword, " bytes"));
   }
-  if (!IsUtf8(password) || absl::StrContains(password, '\0')) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ": expected UTF-8 text"));
+  if (!support::IsPlainUtf8(password)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": expected UTF-8 text without control characters"));
   }
   if (absl::EqualsIgnoreCase(password, name)) {
     return absl::InvalidArgumentError(absl::StrCat(field, ": must not be the user's name"));

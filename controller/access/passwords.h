@@ -15,8 +15,8 @@ namespace plimsoll::access {
 inline constexpr size_t kShortestPassword = 12;
 inline constexpr size_t kLongestPassword = 1024;
 
-// INVALID_ARGUMENT, with `field`: outside the bounds, not UTF-8, or the user's name over again. The
-// message does not repeat it.
+// INVALID_ARGUMENT, with `field`: outside the bounds, not plain UTF-8, or the user's name over
+// again. The message does not repeat it.
 absl::Status CheckPassword(absl::string_view field, absl::string_view name,
                            absl::string_view password);
 

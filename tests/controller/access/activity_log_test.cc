@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <pqxx/pqxx>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "controller/store/store.h"
 #include "tests/support/postgres_fixture.h"
 
@@ -30,7 +32,8 @@ class ActivityLogTest : public ::testing::Test {
   }
 
   support::FakeClock clock_{absl::FromUnixSeconds(1800000000)};
-  std::unique_ptr<store::Store> store_ = plimsoll::testing::FreshStore();
+  const std::string url_ = plimsoll::testing::FreshDatabase();
+  std::unique_ptr<store::Store> store_ = *store::Store::Open({.url = url_, .pool_size = 4});
   std::unique_ptr<ActivityLog> log_ = std::make_unique<ActivityLog>(store_->activity(), clock_);
 };
 
@@ -97,6 +100,28 @@ TEST_F(ActivityLogTest, WhatWasNotedIsWrittenBeforeItEnds) {
   ASSERT_TRUE(entries.ok());
   EXPECT_EQ(entries->size(), 21u);
   EXPECT_TRUE(absl::StartsWith(entries->front().message(), "10 more were left out"));
+}
+
+TEST_F(ActivityLogTest, WhoRecordsDoesNotWaitBehindWhatCannotBeWritten) {
+  const std::string database = pqxx::connection(url_).dbname();
+  pqxx::connection server(absl::StrReplaceAll(url_, {{"dbname=" + database, "dbname=postgres"}}));
+  const auto allow = [&](const char* connections) {
+    pqxx::nontransaction(server).exec("ALTER DATABASE " + database + " ALLOW_CONNECTIONS " +
+                                      connections);
+  };
+  allow("false");
+  pqxx::nontransaction(server).exec(
+      "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '" + database +
+      "'");
+  // More than are written at a time.
+  for (int i = 0; i < 300; ++i) log_->Note(By(absl::StrCat("user-", i)));
+  const absl::Status status = log_->Record(By("ann"));
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  allow("true");
+  // What was noted comes, what was refused does not.
+  const auto entries = All();
+  EXPECT_EQ(entries.size(), 300u);
+  for (const v1::Activity& entry : entries) EXPECT_NE(entry.actor_name(), "ann");
 }
 
 }  // namespace
