@@ -154,6 +154,7 @@ void Committer::Finish(Batch batch, const std::vector<absl::Status>& results) {
     }
   }
   stats_.committed += static_cast<int64_t>(committed.size());
+  stats_.commits_waiting -= static_cast<int64_t>(batch.size());
   if (on_committed_ && !committed.empty()) on_committed_(std::move(committed));
   for (size_t i = 0; i < batch.size(); ++i) batch[i].done(results[i]);
   // Only now: another thread would overtake the word that this change is done.
@@ -164,7 +165,6 @@ void Committer::Finish(Batch batch, const std::vector<absl::Status>& results) {
 
 void Committer::Release(const Batch& batch) {
   absl::MutexLock lock(&mutex_);
-  stats_.commits_waiting -= static_cast<int64_t>(batch.size());
   for (const Change& change : batch) {
     const auto it = hosts_.find(change.evaluation.host_id);
     if (it->second.empty()) {
