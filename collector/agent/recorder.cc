@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "collector/agent/offline_plan.h"
-#include "collector/agent/times.h"
 #include "proto/support/key_files.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::agent {
 namespace {
@@ -126,7 +126,7 @@ bool Recorder::Await(Work& work) {
   absl::MutexLock lock(&mutex_);
   const absl::Time now = clock_.Now();
   absl::Duration interval = options_.interval;
-  if (plan_.has_interval()) interval = std::min(interval, ToDuration(plan_.interval()));
+  if (plan_.has_interval()) interval = std::min(interval, support::ToDuration(plan_.interval()));
   interval = std::max(interval, kShortestInterval);
   // A clock that was set back makes nobody wait for hours.
   next_full_ = std::min(next_full_, now + interval);

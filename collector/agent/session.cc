@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "collector/agent/times.h"
 #include "proto/support/logging.h"
+#include "proto/support/times.h"
 #include "proto/support/version.h"
 
 namespace plimsoll::agent {
@@ -61,7 +61,7 @@ absl::Status Session::Greet() {
   hello.set_boot_id(parts_.boot_id);
   hello.set_engine_id(parts_.recorder.engine_id());
   hello.mutable_labels()->insert(parts_.config.labels.begin(), parts_.config.labels.end());
-  *hello.mutable_host_time() = ToTimestamp(parts_.clock.Now());
+  *hello.mutable_host_time() = support::ToTimestamp(parts_.clock.Now());
   hello.set_last_acknowledged_sequence(state.acknowledged_sequence);
   hello.set_facts_digest(state.acknowledged_digest);
   if (flat_ && !state.acknowledged_digest.empty()) {
@@ -98,7 +98,7 @@ absl::Status Session::HandleWelcome(const v1::Welcome& welcome) {
   parts_.recorder.SetPlan(welcome.plan());
   if (welcome.has_heartbeat_interval()) {
     heartbeat_interval_ =
-        std::max(ToDuration(welcome.heartbeat_interval()), absl::Milliseconds(100));
+        std::max(support::ToDuration(welcome.heartbeat_interval()), absl::Milliseconds(100));
   }
   next_heartbeat_ = now + heartbeat_interval_;
 
@@ -205,7 +205,7 @@ absl::Status Session::HandleScan(const v1::ScanRequest& request) {
 
 void Session::HandleSlowDown(const v1::SlowDown& slow_down) {
   const absl::Time now = parts_.clock.Now();
-  const absl::Duration pause = std::min(ToDuration(slow_down.pause()), kLongestSilence);
+  const absl::Duration pause = std::min(support::ToDuration(slow_down.pause()), kLongestSilence);
   if (now >= silent_until_) {
     spdlog::info("the controller asks to wait {}: {}", absl::FormatDuration(pause),
                  support::LogSafe(slow_down.reason()));

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "collector/agent/session.h"
-#include "collector/agent/times.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::agent {
 namespace {
@@ -133,7 +133,7 @@ absl::Status Session::SendAnswers() {
   v1::FromCollector message;
   v1::Heartbeat& heartbeat = *message.mutable_heartbeat();
   heartbeat.set_facts_digest(digest);
-  *heartbeat.mutable_host_time() = ToTimestamp(parts_.clock.Now());
+  *heartbeat.mutable_host_time() = support::ToTimestamp(parts_.clock.Now());
   for (Recorder::Answered& answer : answers_) {
     heartbeat.add_scan_ids(answer.scan_id);
     unsettled_.push_back({std::move(answer.scan_id), sent_});
@@ -146,7 +146,7 @@ absl::Status Session::SendAnswers() {
 absl::Status Session::SendHeartbeat() {
   v1::FromCollector message;
   message.mutable_heartbeat()->set_facts_digest(SettledDigest());
-  *message.mutable_heartbeat()->mutable_host_time() = ToTimestamp(parts_.clock.Now());
+  *message.mutable_heartbeat()->mutable_host_time() = support::ToTimestamp(parts_.clock.Now());
   return Send(message);
 }
 

@@ -5,27 +5,14 @@
 #include "controller/access/permissions.h"
 #include "controller/api/paging.h"
 #include "controller/api/scope.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::api {
-namespace {
-
-absl::Status MayRead(const Principal& who) {
-  if (auto status = access::RequirePermission(who, access::Permission::kReadActivity);
-      !status.ok()) {
-    return status;
-  }
-  return RequireWholeFleet(who, "the activity log");
-}
-
-absl::Time TimeOf(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
-
-}  // namespace
+namespace {}  // namespace
 
 absl::StatusOr<v1::ListActivityResponse> Activities::List(const Principal& who,
                                                           const v1::ListActivityRequest& request) {
-  if (auto status = MayRead(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "the activity log"); !status.ok()) return status;
   const auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
   const auto after = DecodePageToken(request.page_token(), 1);
@@ -34,8 +21,8 @@ absl::StatusOr<v1::ListActivityResponse> Activities::List(const Principal& who,
   query.actor = request.actor();
   query.action = request.action();
   query.object = request.object();
-  if (request.has_start_time()) query.start = TimeOf(request.start_time());
-  if (request.has_end_time()) query.end = TimeOf(request.end_time());
+  if (request.has_start_time()) query.start = support::FromTimestamp(request.start_time());
+  if (request.has_end_time()) query.end = support::FromTimestamp(request.end_time());
   if (!(*after)[0].empty() && !absl::SimpleAtoi((*after)[0], &query.before_sequence)) {
     return absl::InvalidArgumentError("page_token is not one that this controller gave");
   }
@@ -54,7 +41,7 @@ absl::StatusOr<v1::ListActivityResponse> Activities::List(const Principal& who,
 
 absl::StatusOr<v1::ActivityHead> Activities::GetHead(const Principal& who,
                                                      const v1::GetActivityHeadRequest&) {
-  if (auto status = MayRead(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "the activity log"); !status.ok()) return status;
   return store_.Head();
 }
 

@@ -5,31 +5,20 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "controller/access/permissions.h"
 #include "controller/api/scan_requests.h"
+#include "controller/api/scope.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "proto/support/logging.h"
 
 namespace plimsoll::api {
 namespace {
 
-using access::Permission;
 using store::Principal;
 
 constexpr size_t kLongestNote = 2048;
 constexpr size_t kLongestFileName = 256;
 // Prefixes of digests may be given for them.
 constexpr size_t kShortestDigest = 8;
-
-// What hosts are judged by is everybody's: a part of the fleet is not enough to change it.
-absl::Status RequireWholeFleet(const Principal& who) {
-  if (auto status = access::RequirePermission(who, Permission::kPolicy); !status.ok()) {
-    return status;
-  }
-  if (who.scope.empty()) return absl::OkStatus();
-  return absl::PermissionDeniedError(
-      absl::StrCat("\"", who.name, "\" sees a part of the fleet only; this is about all of it"));
-}
 
 absl::Status RequireName(const std::string& baseline) {
   if (!baseline.empty()) return absl::OkStatus();
@@ -40,7 +29,7 @@ absl::Status RequireName(const std::string& baseline) {
 
 absl::StatusOr<v1::BaselineVersion> BaselineVersions::Upload(
     const Principal& who, const v1::UploadBaselineRequest& request) {
-  if (auto status = RequireWholeFleet(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "baselines"); !status.ok()) return status;
   for (const absl::Status& status :
        {CheckLength("note", request.note(), kLongestNote),
         CheckLength("file_name", request.file_name(), kLongestFileName)}) {
@@ -68,7 +57,6 @@ absl::StatusOr<v1::BaselineVersion> BaselineVersions::Upload(
 
 absl::StatusOr<v1::ListBaselineVersionsResponse> BaselineVersions::List(
     const Principal& who, const v1::ListBaselineVersionsRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kRead); !status.ok()) return status;
   auto versions = store_.baselines().List(request.baseline());
   if (!versions.ok()) return versions.status();
   v1::ListBaselineVersionsResponse response;
@@ -103,7 +91,7 @@ absl::StatusOr<v1::Baseline> BaselineVersions::MakeActive(const Principal& who,
 
 absl::StatusOr<v1::Baseline> BaselineVersions::Activate(
     const Principal& who, const v1::ActivateBaselineRequest& request) {
-  if (auto status = RequireWholeFleet(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "baselines"); !status.ok()) return status;
   if (auto status = RequireName(request.baseline()); !status.ok()) return status;
   auto versions = store_.baselines().List(request.baseline());
   if (!versions.ok()) return versions.status();
@@ -138,7 +126,7 @@ absl::StatusOr<v1::Baseline> BaselineVersions::Activate(
 
 absl::StatusOr<v1::Baseline> BaselineVersions::Rollback(
     const Principal& who, const v1::RollbackBaselineRequest& request) {
-  if (auto status = RequireWholeFleet(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "baselines"); !status.ok()) return status;
   if (auto status = RequireName(request.baseline()); !status.ok()) return status;
   auto previous = store_.baselines().Previous(request.baseline());
   if (!previous.ok()) return previous.status();

@@ -10,6 +10,7 @@
 #include "controller/api/scan_requests.h"
 #include "controller/api/scope.h"
 #include "controller/fleet/selector.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::api {
 namespace {
@@ -21,17 +22,8 @@ constexpr size_t kLongestDescription = 512;
 constexpr int kMostBaselines = 100;
 constexpr absl::Duration kLongestWindow = absl::Hours(1);
 
-bool NameIsGood(const std::string& name) {
-  return !name.empty() && name.size() <= kLongestName &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-         });
-}
-
 absl::Status Check(const v1::NotificationChannel& channel) {
-  if (!NameIsGood(channel.name())) {
-    return absl::InvalidArgumentError("name: expected 1 to 63 of a-z, 0-9 and -");
-  }
+  if (auto status = CheckName("name", channel.name()); !status.ok()) return status;
   if (auto status = notify::CheckTarget(channel); !status.ok()) return status;
   for (const int kind : channel.kinds()) {
     if (kind == v1::NotificationEvent::KIND_UNSPECIFIED || kind == v1::NotificationEvent::TEST ||
@@ -52,8 +44,7 @@ absl::Status Check(const v1::NotificationChannel& channel) {
   for (const std::string& baseline : channel.baselines()) {
     if (auto status = CheckLength("baselines", baseline, kLongestName); !status.ok()) return status;
   }
-  const absl::Duration window =
-      absl::Seconds(channel.window().seconds()) + absl::Nanoseconds(channel.window().nanos());
+  const absl::Duration window = support::ToDuration(channel.window());
   if (window < absl::ZeroDuration() || window > kLongestWindow) {
     return absl::InvalidArgumentError("window: expected 0s to 1h");
   }
@@ -84,9 +75,7 @@ absl::StatusOr<v1::NotificationChannel> Notifications::Create(
   if (auto status = Check(stored.channel); !status.ok()) return status;
   stored.channel.set_id(NewId("nc-"));
   stored.channel.set_created_by(who.name);
-  const int64_t micros = absl::ToUnixMicros(clock_.Now());
-  stored.channel.mutable_create_time()->set_seconds(micros / 1'000'000);
-  stored.channel.mutable_create_time()->set_nanos(static_cast<int>(micros % 1'000'000 * 1000));
+  *stored.channel.mutable_create_time() = support::ToTimestamp(clock_.Now());
   if (const std::string& secret = SecretOf(request.channel()); !secret.empty()) {
     stored.sealed_secret = notifier_.box().Seal(secret);
   }
@@ -192,8 +181,7 @@ absl::StatusOr<v1::ListNotificationDeliveriesResponse> Notifications::ListDelive
   if (deliveries->size() > static_cast<size_t>(*size)) {
     deliveries->pop_back();
     const v1::NotificationDelivery& last = deliveries->back();
-    const int64_t micros =
-        last.create_time().seconds() * 1'000'000 + last.create_time().nanos() / 1000;
+    const int64_t micros = absl::ToUnixMicros(support::FromTimestamp(last.create_time()));
     response.set_next_page_token(EncodePageToken({absl::StrCat(micros), last.id()}));
   }
   for (v1::NotificationDelivery& delivery : *deliveries) {

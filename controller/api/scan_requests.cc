@@ -1,5 +1,8 @@
 #include "controller/api/scan_requests.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "controller/access/tokens.h"
 #include "controller/scans/scheduler.h"
@@ -39,6 +42,18 @@ absl::Status CheckSelector(const v1::HostSelector& selector, absl::string_view p
   }
   return CheckLength(absl::StrCat(prefix, expression_field), selector.expression(),
                      kLongestExpression);
+}
+
+absl::Status CheckName(absl::string_view field, absl::string_view name) {
+  constexpr size_t kLongest = 63;
+  const bool good =
+      !name.empty() && name.size() <= kLongest && std::all_of(name.begin(), name.end(), [](char c) {
+        return absl::ascii_islower(static_cast<unsigned char>(c)) ||
+               absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '-';
+      });
+  if (good) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": expected 1 to ", kLongest, " of a-z, 0-9 and -"));
 }
 
 absl::StatusOr<absl::Duration> ScanTimeout(const google::protobuf::Duration* timeout) {

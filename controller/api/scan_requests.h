@@ -25,6 +25,9 @@ absl::StatusOr<absl::Duration> ScanTimeout(const google::protobuf::Duration* tim
 // INVALID_ARGUMENT: `text` is longer than `most` bytes.
 absl::Status CheckLength(absl::string_view field, absl::string_view text, size_t most);
 
+// INVALID_ARGUMENT: not a name that a person gives to a thing: 1 to 63 of a-z, 0-9 and -.
+absl::Status CheckName(absl::string_view field, absl::string_view name);
+
 // An id that nobody guesses: `prefix` and 16 hex digits.
 std::string NewId(absl::string_view prefix);
 

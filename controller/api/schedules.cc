@@ -10,6 +10,7 @@
 #include "controller/api/scan_requests.h"
 #include "controller/api/scope.h"
 #include "controller/scans/cron.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::api {
 namespace {
@@ -17,29 +18,9 @@ namespace {
 using store::Principal;
 
 constexpr absl::Duration kLongestJitter = absl::Hours(1);
-constexpr size_t kLongestName = 63;
 constexpr size_t kLongestDescription = 512;
 constexpr int kDefaultPreview = 5;
 constexpr int kLongestPreview = 100;
-
-google::protobuf::Timestamp ToProto(absl::Time time) {
-  google::protobuf::Timestamp proto;
-  proto.set_seconds(absl::ToUnixSeconds(time));
-  proto.set_nanos(static_cast<int32_t>(
-      absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(proto.seconds()))));
-  return proto;
-}
-
-absl::Time FromProto(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
-
-bool NameIsGood(const std::string& name) {
-  return !name.empty() && name.size() <= kLongestName &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-         });
-}
 
 // What decides when a schedule fires.
 bool SameTimes(const v1::Schedule& a, const v1::Schedule& b) {
@@ -68,9 +49,7 @@ absl::StatusOr<store::StoredSchedule> Schedules::Find(const Principal& who,
 }
 
 absl::Status Schedules::Check(const v1::Schedule& schedule) const {
-  if (!NameIsGood(schedule.name())) {
-    return absl::InvalidArgumentError("name: expected 1 to 63 of a-z, 0-9 and -");
-  }
+  if (auto status = CheckName("name", schedule.name()); !status.ok()) return status;
   if (auto status = CheckSelector(schedule.selector(), "selector.", "expression"); !status.ok()) {
     return status;
   }
@@ -108,7 +87,7 @@ absl::StatusOr<v1::Schedule> Schedules::Create(const Principal& who,
   }
   schedule.set_id(NewId("sch-"));
   schedule.set_created_by(who.name);
-  *schedule.mutable_create_time() = ToProto(clock_.Now());
+  *schedule.mutable_create_time() = support::ToTimestamp(clock_.Now());
   const auto next = FirstRun(schedule, clock_.Now());
   if (!next.ok()) return next.status();
   return store_.schedules().Create(schedule, *next);
@@ -235,7 +214,7 @@ absl::StatusOr<v1::ListScheduleRunsResponse> Schedules::ListRuns(
   if (runs->size() > static_cast<size_t>(*size)) {
     runs->pop_back();
     response.set_next_page_token(EncodePageToken(
-        {absl::StrCat(absl::ToUnixMicros(FromProto(runs->back().scheduled_time())))}));
+        {absl::StrCat(absl::ToUnixMicros(support::FromTimestamp(runs->back().scheduled_time())))}));
   }
   for (v1::ScheduleRun& run : *runs) *response.add_runs() = std::move(run);
   return response;
@@ -255,7 +234,7 @@ absl::StatusOr<v1::PreviewScheduleResponse> Schedules::Preview(
     const auto next = scans::NextRunOf(schedule, after);
     if (!next.ok()) return next.status();
     if (next->scheduled == absl::InfiniteFuture()) break;
-    *response.add_run_times() = ToProto(next->scheduled);
+    *response.add_run_times() = support::ToTimestamp(next->scheduled);
     after = next->scheduled;
   }
   return response;

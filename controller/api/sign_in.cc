@@ -1,4 +1,3 @@
-#include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include "controller/api/identity.h"
 #include "controller/api/scan_requests.h"
 #include "controller/api/scope.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::api {
 namespace {
@@ -23,10 +23,6 @@ absl::Status RequireUser(const Principal& who) {
   if (who.kind == store::CallerKind::kUser) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("\"", who.name, "\" is an API token, not a user who signed in"));
-}
-
-google::protobuf::Timestamp Timestamp(absl::Time time) {
-  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
 }
 
 }  // namespace
@@ -72,14 +68,14 @@ absl::StatusOr<v1::SignInResponse> SignIns::Begin(const v1::User& user, const st
   if (!status.ok()) return status;
   spdlog::info("signed in user={} peer={} session={}", user.name(), peer, session.id);
   response.mutable_session()->set_id(session.id);
-  *response.mutable_session()->mutable_create_time() = Timestamp(now);
-  *response.mutable_session()->mutable_expire_time() = Timestamp(session.expires);
-  *response.mutable_session()->mutable_last_seen_time() = Timestamp(now);
+  *response.mutable_session()->mutable_create_time() = support::ToTimestamp(now);
+  *response.mutable_session()->mutable_expire_time() = support::ToTimestamp(session.expires);
+  *response.mutable_session()->mutable_last_seen_time() = support::ToTimestamp(now);
   response.mutable_session()->set_peer(session.peer);
   response.mutable_session()->set_user_agent(session.user_agent);
   response.mutable_session()->set_current(true);
   *response.mutable_user() = user;
-  *response.mutable_user()->mutable_last_sign_in_time() = Timestamp(now);
+  *response.mutable_user()->mutable_last_sign_in_time() = support::ToTimestamp(now);
   return response;
 }
 

@@ -7,41 +7,22 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "controller/access/permissions.h"
 #include "controller/api/api.h"
 #include "controller/api/scan_requests.h"
+#include "controller/api/scope.h"
 #include "controller/evaluate/tailor.h"
 #include "proto/support/logging.h"
 
 namespace plimsoll::api {
 namespace {
 
-using access::Permission;
 using store::Principal;
 
 constexpr int kMostRules = 500;
 constexpr int kMostParameters = 32;
-constexpr size_t kLongestName = 63;
 constexpr size_t kLongestText = 1024;
 constexpr size_t kLongestValue = 4096;
 constexpr int kHighestPriority = 1000;
-
-bool NameIsGood(const std::string& name) {
-  return !name.empty() && name.size() <= kLongestName &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-         });
-}
-
-// What hosts are judged by is everybody's: a part of the fleet is not enough to change it.
-absl::Status RequireWholeFleet(const Principal& who) {
-  if (auto status = access::RequirePermission(who, Permission::kPolicy); !status.ok()) {
-    return status;
-  }
-  if (who.scope.empty()) return absl::OkStatus();
-  return absl::PermissionDeniedError(
-      absl::StrCat("\"", who.name, "\" sees a part of the fleet only; this is about all of it"));
-}
 
 absl::Status CheckRule(const v1::RuleTailoring& rule, const std::string& place) {
   if (rule.switched_off().empty() && rule.severity() == v1::SEVERITY_UNSPECIFIED &&
@@ -69,9 +50,7 @@ absl::Status CheckRule(const v1::RuleTailoring& rule, const std::string& place) 
 }  // namespace
 
 absl::Status Tailorings::Check(v1::Tailoring& tailoring) const {
-  if (!NameIsGood(tailoring.name())) {
-    return absl::InvalidArgumentError("name: expected 1 to 63 of a-z, 0-9 and -");
-  }
+  if (auto status = CheckName("name", tailoring.name()); !status.ok()) return status;
   auto baseline = Baselines(book_).Find(tailoring.baseline());
   if (!baseline.ok()) return baseline.status();
   if (!tailoring.selector().hosts().empty()) {
@@ -121,7 +100,7 @@ void Tailorings::Changed(const Principal& who, const std::string& name) {
 
 absl::StatusOr<v1::Tailoring> Tailorings::Set(const Principal& who,
                                               const v1::SetTailoringRequest& request) {
-  if (auto status = RequireWholeFleet(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "tailoring"); !status.ok()) return status;
   v1::Tailoring tailoring = request.tailoring();
   if (auto status = Check(tailoring); !status.ok()) return status;
   auto made = store_.tailorings().Set(tailoring, who.name, clock_.Now());
@@ -131,13 +110,11 @@ absl::StatusOr<v1::Tailoring> Tailorings::Set(const Principal& who,
 
 absl::StatusOr<v1::Tailoring> Tailorings::Get(const Principal& who,
                                               const v1::GetTailoringRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kRead); !status.ok()) return status;
   return store_.tailorings().Get(request.name());
 }
 
 absl::StatusOr<v1::ListTailoringsResponse> Tailorings::List(
     const Principal& who, const v1::ListTailoringsRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kRead); !status.ok()) return status;
   auto all = store_.tailorings().List();
   if (!all.ok()) return all.status();
   v1::ListTailoringsResponse response;
@@ -150,7 +127,7 @@ absl::StatusOr<v1::ListTailoringsResponse> Tailorings::List(
 
 absl::StatusOr<v1::DeleteTailoringResponse> Tailorings::Delete(
     const Principal& who, const v1::DeleteTailoringRequest& request) {
-  if (auto status = RequireWholeFleet(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "tailoring"); !status.ok()) return status;
   if (auto status = store_.tailorings().Delete(request.name(), who.name, clock_.Now());
       !status.ok()) {
     return status;

@@ -1,4 +1,3 @@
-#include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "controller/api/paging.h"
 #include "controller/api/scan_requests.h"
 #include "controller/api/scope.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::api {
 namespace {
@@ -26,15 +26,6 @@ absl::Status CheckName(const std::string& name) {
   if (good) return absl::OkStatus();
   return absl::InvalidArgumentError(
       "name: expected 1 to 63 of a-z, 0-9, ., _ and -, beginning with a letter or digit");
-}
-
-absl::Status MayAdminister(const Principal& who) {
-  if (auto s = access::RequirePermission(who, access::Permission::kAdminister); !s.ok()) return s;
-  return RequireWholeFleet(who, "the list of users");
-}
-
-google::protobuf::Timestamp Timestamp(absl::Time time) {
-  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
 }
 
 }  // namespace
@@ -63,7 +54,7 @@ absl::StatusOr<store::Role> FromProto(v1::Role role) {
 
 absl::StatusOr<v1::CreateUserResponse> Users::Create(const Principal& who,
                                                      const v1::CreateUserRequest& request) {
-  if (auto status = MayAdminister(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "the list of users"); !status.ok()) return status;
   for (const absl::Status& status :
        {CheckName(request.name()), FromProto(request.role()).status(),
         CheckScope("scope", request.scope()),
@@ -78,7 +69,7 @@ absl::StatusOr<v1::CreateUserResponse> Users::Create(const Principal& who,
   user.set_scope(JoinScopes(request.scope(), ""));
   user.set_description(request.description());
   user.set_must_change_password(true);
-  *user.mutable_create_time() = Timestamp(parts_.clock.Now());
+  *user.mutable_create_time() = support::ToTimestamp(parts_.clock.Now());
   user.set_created_by(who.name);
   response.set_one_time_password(access::OneTimePassword());
   const auto hash = parts_.hasher.Hash(response.one_time_password());
@@ -90,7 +81,7 @@ absl::StatusOr<v1::CreateUserResponse> Users::Create(const Principal& who,
 }
 
 absl::StatusOr<v1::User> Users::Get(const Principal& who, const v1::GetUserRequest& request) {
-  if (auto status = MayAdminister(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "the list of users"); !status.ok()) return status;
   auto found = parts_.store.users().Get(request.user());
   if (!found.ok()) return found.status();
   return std::move(found->user);
@@ -98,7 +89,7 @@ absl::StatusOr<v1::User> Users::Get(const Principal& who, const v1::GetUserReque
 
 absl::StatusOr<v1::ListUsersResponse> Users::List(const Principal& who,
                                                   const v1::ListUsersRequest& request) {
-  if (auto status = MayAdminister(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "the list of users"); !status.ok()) return status;
   const auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
   const auto after = DecodePageToken(request.page_token(), 1);
@@ -116,7 +107,7 @@ absl::StatusOr<v1::ListUsersResponse> Users::List(const Principal& who,
 }
 
 absl::StatusOr<v1::User> Users::Update(const Principal& who, const v1::UpdateUserRequest& request) {
-  if (auto status = MayAdminister(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "the list of users"); !status.ok()) return status;
   if (request.role() != v1::ROLE_UNSPECIFIED) {
     if (auto role = FromProto(request.role()); !role.ok()) return role.status();
   }
@@ -144,7 +135,7 @@ absl::StatusOr<v1::User> Users::Update(const Principal& who, const v1::UpdateUse
 
 absl::StatusOr<v1::ResetPasswordResponse> Users::ResetPassword(
     const Principal& who, const v1::ResetPasswordRequest& request) {
-  if (auto status = MayAdminister(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "the list of users"); !status.ok()) return status;
   auto found = parts_.store.users().Get(request.user());
   if (!found.ok()) return found.status();
   v1::ResetPasswordResponse response;
@@ -164,7 +155,7 @@ absl::StatusOr<v1::ResetPasswordResponse> Users::ResetPassword(
 
 absl::StatusOr<v1::DeleteUserResponse> Users::Delete(const Principal& who,
                                                      const v1::DeleteUserRequest& request) {
-  if (auto status = MayAdminister(who); !status.ok()) return status;
+  if (auto status = RequireWholeFleet(who, "the list of users"); !status.ok()) return status;
   const auto found = parts_.store.users().Get(request.user());
   if (!found.ok()) return found.status();
   if (found->user.id() == who.user_id) {
@@ -187,7 +178,7 @@ absl::StatusOr<std::string> Users::EnsureAdministrator() {
   admin.set_name("admin");
   admin.set_role(v1::ROLE_ADMIN);
   admin.set_must_change_password(true);
-  *admin.mutable_create_time() = Timestamp(parts_.clock.Now());
+  *admin.mutable_create_time() = support::ToTimestamp(parts_.clock.Now());
   const std::string password = access::OneTimePassword();
   const auto hash = parts_.hasher.Hash(password);
   if (!hash.ok()) return hash.status();

@@ -7,7 +7,6 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "controller/access/permissions.h"
 #include "controller/api/paging.h"
 #include "controller/api/scan_requests.h"
 #include "controller/evaluate/baseline_loader.h"
@@ -15,7 +14,6 @@
 namespace plimsoll::api {
 namespace {
 
-using access::Permission;
 using google::protobuf::util::TimeUtil;
 using store::Principal;
 
@@ -114,9 +112,6 @@ absl::Status WhatIfs::Apply(const Principal& who, const v1::StartWhatIfRequest& 
 
 absl::StatusOr<v1::WhatIf> WhatIfs::Start(const Principal& who,
                                           const v1::StartWhatIfRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kProposeWaiver); !status.ok()) {
-    return status;
-  }
   auto scope = fleet::ParseSelector(who.scope);
   if (!scope.ok()) return scope.status();
   const absl::Time now = clock_.Now();
@@ -130,17 +125,11 @@ absl::StatusOr<v1::WhatIf> WhatIfs::Start(const Principal& who,
 }
 
 absl::StatusOr<v1::WhatIf> WhatIfs::Get(const Principal& who, const v1::GetWhatIfRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kProposeWaiver); !status.ok()) {
-    return status;
-  }
   return runs_.Get(request.id(), who.name);
 }
 
 absl::StatusOr<v1::ListWhatIfFlipsResponse> WhatIfs::ListFlips(
     const Principal& who, const v1::ListWhatIfFlipsRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kProposeWaiver); !status.ok()) {
-    return status;
-  }
   const auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
   const auto after = DecodePageToken(request.page_token(), 1);
@@ -166,9 +155,6 @@ absl::StatusOr<v1::ListWhatIfFlipsResponse> WhatIfs::ListFlips(
 
 absl::StatusOr<v1::CancelWhatIfResponse> WhatIfs::Cancel(const Principal& who,
                                                          const v1::CancelWhatIfRequest& request) {
-  if (auto status = access::RequirePermission(who, Permission::kProposeWaiver); !status.ok()) {
-    return status;
-  }
   if (auto status = runs_.Cancel(request.id(), who.name); !status.ok()) return status;
   v1::CancelWhatIfResponse response;
   response.set_id(request.id());

@@ -1,7 +1,5 @@
 #include "controller/notify/compose.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 #include <map>
 #include <set>
@@ -11,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "controller/fleet/selector.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::notify {
 namespace {
@@ -121,10 +120,6 @@ std::string TitleOf(const std::vector<const Event*>& events) {
   return title;
 }
 
-google::protobuf::Timestamp ToProto(absl::Time time) {
-  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
-}
-
 }  // namespace
 
 bool Wants(const Event& event, const v1::NotificationChannel& channel) {
@@ -166,7 +161,7 @@ v1::Notification Compose(const std::string& id, const v1::NotificationChannel& c
   v1::Notification notification;
   notification.set_id(id);
   notification.set_channel(channel.name());
-  *notification.mutable_create_time() = ToProto(now);
+  *notification.mutable_create_time() = support::ToTimestamp(now);
   notification.set_title(TitleOf(net));
   notification.set_event_count(static_cast<int>(net.size()));
   for (auto& [key, group] : groups) {
@@ -181,7 +176,7 @@ v1::Notification ComposeTest(const std::string& id, const v1::NotificationChanne
   Event event;
   event.set_kind(Event::TEST);
   event.set_message(absl::StrCat("asked for by ", asked_by));
-  *event.mutable_time() = ToProto(now);
+  *event.mutable_time() = support::ToTimestamp(now);
   v1::Notification notification = Compose(id, channel, {event}, now);
   notification.set_title("Test of this notification channel");
   return notification;

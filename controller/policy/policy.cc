@@ -1,6 +1,5 @@
 #include "controller/policy/policy.h"
 
-#include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "controller/evaluate/failing_containers.h"
 #include "controller/evaluate/tailor.h"
 #include "proto/support/logging.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::policy {
 namespace {
@@ -18,12 +18,9 @@ namespace {
 // Label sets remembered; more differ only where selectors ask for labels unique to a host.
 constexpr size_t kMaximumKnown = 200'000;
 
-absl::Time TimeOf(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixMicros(google::protobuf::util::TimeUtil::TimestampToMicroseconds(time));
-}
-
 absl::Time StartOf(const v1::Waiver& waiver) {
-  return waiver.has_start_time() ? TimeOf(waiver.start_time()) : absl::InfinitePast();
+  return waiver.has_start_time() ? support::FromTimestamp(waiver.start_time())
+                                 : absl::InfinitePast();
 }
 
 // 0 means "not known" where keys are stored.
@@ -43,14 +40,15 @@ absl::StatusOr<HostMatcher> HostMatcher::Of(const v1::HostSelector& selector) {
 
 bool IsActive(const v1::Waiver& waiver, absl::Time now) {
   return waiver.state() == v1::Waiver::APPROVED && StartOf(waiver) <= now &&
-         now < TimeOf(waiver.expire_time());
+         now < support::FromTimestamp(waiver.expire_time());
 }
 
 void SetTimes(absl::Time now, v1::Waiver& waiver) {
   waiver.set_active(IsActive(waiver, now));
   const bool may_expire =
       waiver.state() == v1::Waiver::PROPOSED || waiver.state() == v1::Waiver::APPROVED;
-  if (may_expire && TimeOf(waiver.expire_time()) <= now) waiver.set_state(v1::Waiver::EXPIRED);
+  if (may_expire && support::FromTimestamp(waiver.expire_time()) <= now)
+    waiver.set_state(v1::Waiver::EXPIRED);
 }
 
 std::shared_ptr<const Policy> Policy::Make(PolicyParts parts, absl::Time now) {
@@ -80,7 +78,7 @@ std::shared_ptr<const Policy> Policy::Plain(const std::vector<v1::Baseline>& doc
 void Policy::AddWaiver(store::StoredWaiver stored, absl::Time now) {
   const v1::Waiver& from = stored.waiver;
   const absl::Time start = StartOf(from);
-  const absl::Time end = TimeOf(from.expire_time());
+  const absl::Time end = support::FromTimestamp(from.expire_time());
   if (end <= now || from.state() != v1::Waiver::APPROVED) return;
   until_ = std::min(until_, start > now ? start : end);
   if (start > now) return;

@@ -10,8 +10,8 @@
 
 #include "absl/synchronization/mutex.h"
 #include "collector/agent/sight.h"
-#include "collector/agent/times.h"
 #include "proto/support/clock.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::agent {
 
@@ -109,7 +109,7 @@ class FakeSight : public Sight {
     facts = host_->facts_;
     const auto released = [this] { return !host_->held_; };
     host_->mutex_.Await(absl::Condition(&released));
-    *facts.mutable_observed_time() = ToTimestamp(support::Clock::Real().Now());
+    *facts.mutable_observed_time() = support::ToTimestamp(support::Clock::Real().Now());
   }
   void Follow(const v1::CollectionPlan&, const v1::HostFacts&) override {}
   std::optional<sources::Scope> Take() override {

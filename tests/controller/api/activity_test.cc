@@ -163,7 +163,9 @@ TEST_F(ActivityTest, PagesAreNewestFirst) {
     request.set_page_token(page->next_page_token());
   } while (!request.page_token().empty());
   EXPECT_EQ(seen, "43210");
-  EXPECT_TRUE(absl::IsPermissionDenied(parts_.activities.List(Operator(), {}).status()));
+  const Method& list = *parts_.methods.Find("plimsoll.v1.ActivityService.ListActivity");
+  EXPECT_TRUE(absl::IsPermissionDenied(
+      parts_.methods.Call(Operator(), list, v1::ListActivityRequest()).status()));
   request.set_page_token("nonsense");
   EXPECT_TRUE(absl::IsInvalidArgument(parts_.activities.List(Auditor(), request).status()));
 }
