@@ -36,7 +36,8 @@ class Person:
         result = subprocess.run([plimsoll.BIN / "plimsoll", "--credentials", self.credentials, *arguments],
                                 capture_output=True, text=True, timeout=120)
         if check and result.returncode != 0:
-            raise AssertionError(f"plimsoll {arguments} as {self.name}: {result.returncode}: {result.stderr}")
+            raise AssertionError(f"plimsoll {arguments} as {self.name}: {result.returncode}: {result.stderr}\n"
+                                 f"{self.controller.log_text()[-3000:]}")
         return result
 
     def json(self, *arguments):

@@ -10,35 +10,35 @@
 namespace plimsoll::store {
 namespace {
 
-constexpr Statement kSignedIn = {"sessions_signed_in",
+constexpr Statement kSignedIn = {"user_sessions_signed_in",
                                  "UPDATE account SET last_sign_in = $2 WHERE id = $1"};
 constexpr Statement kBegin = {
-    "sessions_begin",
+    "user_sessions_begin",
     "INSERT INTO session (id, account_id, secret_hash, created, expires, seen, peer, user_agent)"
     " VALUES ($1, $2, $3, $4, $5, $4, $6, $7)"};
 constexpr Statement kFind = {
-    "sessions_find",
+    "user_sessions_find",
     "SELECT s.id, a.id, a.name, a.role, a.scope, a.must_change, a.disabled,"
     " s.expires <= $2::timestamptz OR s.seen <= $3::timestamptz"
     " FROM session s JOIN account a ON a.id = s.account_id WHERE s.secret_hash = $1"};
 constexpr Statement kList = {
-    "sessions_list",
+    "user_sessions_list",
     "SELECT id, micros(created), micros(expires), micros(seen), peer, user_agent FROM session"
     " WHERE account_id = $1 AND expires > $2::timestamptz AND seen > $3::timestamptz"
     " ORDER BY created DESC, id LIMIT 1000"};
-constexpr Statement kEnd = {"sessions_end", "DELETE FROM session WHERE id = $1"};
+constexpr Statement kEnd = {"user_sessions_end", "DELETE FROM session WHERE id = $1"};
 constexpr Statement kEndAll = {
-    "sessions_end_all", "DELETE FROM session WHERE account_id = $1 AND id <> $2 RETURNING id"};
+    "user_sessions_end_all", "DELETE FROM session WHERE account_id = $1 AND id <> $2 RETURNING id"};
 constexpr Statement kRevokeTokens = {
-    "sessions_revoke_tokens",
+    "user_sessions_revoke_tokens",
     "UPDATE token SET revoked = true WHERE creator_id = $1 AND NOT revoked RETURNING id"};
 constexpr Statement kTouch = {
-    "sessions_touch",
+    "user_sessions_touch",
     "UPDATE session SET seen = used.time FROM (SELECT * FROM"
     "  unnest($1::text[], $2::timestamptz[]) AS u(id, time) ORDER BY id) used"
     " WHERE session.id = used.id AND seen < used.time"};
 constexpr Statement kRemoveDead = {
-    "sessions_remove_dead",
+    "user_sessions_remove_dead",
     "DELETE FROM session WHERE expires <= $1::timestamptz OR seen <= $2::timestamptz"};
 
 std::vector<std::string> Ids(const pqxx::result& rows) {
