@@ -65,40 +65,52 @@ run_ctest() {
   [ -n "$binaries" ] && [ "$ended" -ge "$binaries" ] || fail 1 "$2 tests: only ${ended:-0} of ${binaries:-?} binaries ended"
 }
 
-unit() {
-  say "building unit tests (clang, AddressSanitizer, UndefinedBehaviorSanitizer)"
+build_sanitized() { # TARGET
   if mkdir -p "$SANITIZED" && cmake -S . -B "$SANITIZED" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
-    -DPLIMSOLL_SANITIZE=ON >"$SANITIZED/configure.log" 2>&1 && ninja -C "$SANITIZED" -j "$JOBS" --quiet unit_tests; then
+    -DPLIMSOLL_SANITIZE=ON >"$SANITIZED/configure.log" 2>&1 && ninja -C "$SANITIZED" -j "$JOBS" --quiet "$1"; then
     pass 1
   else
     tail -5 "$SANITIZED/configure.log"
-    fail 1 "build (sanitizers)"
-    return
+    fail 1 "build (sanitizers, $1)"
+    return 1
   fi
+}
+
+unit() {
+  say "building unit tests (clang, AddressSanitizer, UndefinedBehaviorSanitizer)"
+  build_sanitized unit_tests || return
   say "unit tests"
   run_ctest "$SANITIZED" unit
 }
 
 fuzz() {
   say "building the fuzzers (clang, libFuzzer)"
-  if mkdir -p "$SANITIZED" && cmake -S . -B "$SANITIZED" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
-    -DPLIMSOLL_SANITIZE=ON -DPLIMSOLL_FUZZ=ON >"$SANITIZED/configure.log" 2>&1 && ninja -C "$SANITIZED" -j "$JOBS" --quiet fuzzers; then
-    pass 1
-  else
-    tail -5 "$SANITIZED/configure.log"
-    fail 1 "build (fuzzers)"
-    return
-  fi
+  build_sanitized fuzzers || return
   say "fuzzing, ${FUZZ_SECONDS:=20} s each"
-  local source name found
+  local logs source name
+  logs=$(mktemp -d)
+  export SANITIZED FUZZ_SECONDS
+  export -f fuzz_one
+  for source in tests/fuzz/*_fuzz.cc; do basename "$source" _fuzz.cc; done |
+    xargs -P "$JOBS" -I{} bash -c 'fuzz_one {} >"$1/{}" 2>&1 && touch "$1/{}.passed"' fuzz "$logs"
   for source in tests/fuzz/*_fuzz.cc; do
     name=$(basename "$source" _fuzz.cc)
-    # What it finds on the way is for this run; seeds are kept by hand.
-    found=$(mktemp -d)
-    check "fuzz $name" "$SANITIZED/tests/fuzz/${name}_fuzz" -max_total_time="$FUZZ_SECONDS" -timeout=5 -rss_limit_mb=2048 -max_len=65536 \
-      -verbosity=0 -print_final_stats=1 -artifact_prefix="$found/" "$found" "tests/fuzz/corpus/$name"
-    [ -z "$(find "$found" -name 'crash-*' -o -name 'timeout-*' -o -name 'oom-*')" ] && rm -rf "$found" || echo "fuzz $name: see $found"
+    if [ -e "$logs/$name.passed" ]; then
+      echo "$name: $(sed -nE 's/^stat::number_of_executed_units: *//p' "$logs/$name") executions"
+    else
+      tail -60 "$logs/$name"
+    fi
+    check "fuzz $name" test -e "$logs/$name.passed"
   done
+  rm -rf "$logs"
+}
+
+# fuzz_one NAME: what it finds on the way is for this run; seeds are kept by hand. What breaks stays, for whoever mends it.
+fuzz_one() {
+  local found
+  found=$(mktemp -d)
+  "$SANITIZED/tests/fuzz/${1}_fuzz" -max_total_time="$FUZZ_SECONDS" -timeout=5 -rss_limit_mb=2048 -max_len=65536 \
+    -verbosity=0 -print_final_stats=1 -artifact_prefix="$found/" "$found" "tests/fuzz/corpus/$1" && rm -rf "$found"
 }
 
 integration() {
@@ -132,6 +144,7 @@ lint() {
   check "layering_test finds violations" tests/lint/layering_test --self-test
   check "size and comments (tests/lint/size_test)" tests/lint/size_test
   check "examples (tests/lint/examples_test)" tests/lint/examples_test
+  check "statements (tests/lint/statements_test)" tests/lint/statements_test
   if configure_only && ninja -C "$BUILD" -j "$JOBS" --quiet proto proto_services; then
     check "clang-tidy over what changed" tests/lint/tidy "$BUILD"
   else

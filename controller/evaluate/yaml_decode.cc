@@ -10,6 +10,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -82,7 +83,9 @@ class Decoder {
   Decoder(absl::string_view file, YamlDecoding& result) : file_(file), result_(result) {}
 
   void Problem(int line, absl::string_view what) {
-    result_.problems.push_back(absl::StrCat(file_, ":", line, ": ", what));
+    // One line each, whatever the keys of a document hold.
+    result_.problems.push_back(absl::StrCat(file_, ":", line, ": ",
+                                            absl::StrReplaceAll(what, {{"\n", " "}, {"\t", " "}})));
   }
 
   void DecodeMessage(const YAML::Node& node, const std::string& place, Message& out) {
@@ -346,7 +349,8 @@ YamlDecoding DecodeYaml(absl::string_view yaml, absl::string_view file_name, Mes
   } catch (const YAML::DeepRecursion&) {
     decoder.Problem(1, absl::StrCat("nested deeper than ", kMaxYamlDepth));
   } catch (const YAML::Exception& e) {
-    decoder.Problem(std::max(e.mark.line, 0) + 1, absl::StrCat("not YAML: ", e.msg));
+    decoder.Problem(std::max(e.mark.line, 0) + 1,
+                    absl::StrCat("not YAML: ", absl::CHexEscape(e.msg)));
   }
   return result;
 }

@@ -1,6 +1,8 @@
 #include "controller/evaluate/yaml_screen.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "proto/support/utf8.h"
 
 namespace plimsoll::evaluate {
 
@@ -15,6 +17,12 @@ void YamlScreen::OnAlias(const YAML::Mark& mark, YAML::anchor_t) {
 void YamlScreen::Check(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
   if (anchor != YAML::NullAnchor) Refuse(mark, "anchors (&name) are not allowed");
   if (!tag.empty() && tag != "?" && tag != "!") Refuse(mark, "tags (!name) are not allowed");
+}
+
+void YamlScreen::CheckText(const YAML::Mark& mark, absl::string_view text) {
+  if (!support::IsPlainUtf8(absl::StrReplaceAll(text, {{"\n", " "}, {"\t", " "}}))) {
+    Refuse(mark, "expected UTF-8 text without control characters");
+  }
 }
 
 void YamlScreen::Enter(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {

@@ -14,8 +14,8 @@ namespace plimsoll::evaluate {
 inline constexpr int kMaxYamlDepth = 32;
 
 // Refuses what could make a small document large or ambiguous: anchors, aliases, tags, deep
-// nesting, a second document. Feed it by YAML::Parser::HandleNextDocument, which throws for what is
-// not YAML.
+// nesting, what is no text, a second document. Feed it by YAML::Parser::HandleNextDocument, which
+// throws for what is not YAML.
 class YamlScreen : public YAML::EventHandler {
  public:
   // The first thing refused and its 1-based line. Empty: nothing.
@@ -27,8 +27,9 @@ class YamlScreen : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { Check(mark, "", anchor); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override;
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string&) override {
+                const std::string& text) override {
     Check(mark, tag, anchor);
+    CheckText(mark, text);
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
@@ -43,6 +44,7 @@ class YamlScreen : public YAML::EventHandler {
 
  private:
   void Check(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor);
+  void CheckText(const YAML::Mark& mark, absl::string_view text);
   void Enter(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor);
   void Refuse(const YAML::Mark& mark, absl::string_view what);
 

@@ -1,6 +1,6 @@
 // Label selectors: whatever the text, the answer is a bounded selector or an error that can be
 // shown.
-// Links: controller/fleet
+// Links: controller/policy
 #include <cstdlib>
 #include <string>
 

@@ -158,6 +158,14 @@ const ErrorCase kErrors[] = {
     {"digest given", "source: us", "digest: abc",
      "mine.yaml:4: digest: computed by the loader; leave it out"},
     {"anchor", "title: First", "title: &a First", "mine.yaml:11: anchors (&name) are not allowed"},
+    {"control character", "title: First", "title: \"\\e[2J\"",
+     "mine.yaml:11: expected UTF-8 text without control characters"},
+    {"not UTF-8", "title: First", "title: \xaf",
+     "mine.yaml:11: expected UTF-8 text without control characters"},
+    {"key of two lines", "title: First", "\"a\\n\\nb\": First",
+     "mine.yaml:11: unknown key \"a  b\" in rules[0]; expected one of: alias_of, check, "
+     "description, id, "
+     "rationale, references, remediation, scope, scored, severity, slug, switched_off, title"},
     {"tag", "title: First", "title: !!binary First", "mine.yaml:11: tags (!name) are not allowed"},
     {"not YAML", "title: First", "title: {First",
      "mine.yaml:11: not YAML: end of map flow not found"},
