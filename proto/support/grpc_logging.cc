@@ -1,5 +1,6 @@
 #include "proto/support/grpc_logging.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <spdlog/spdlog.h>
 
@@ -14,6 +15,11 @@ void RouteGrpcLogs() {
         args->severity == GPR_LOG_SEVERITY_ERROR ? spdlog::level::warn : spdlog::level::debug;
     spdlog::log(level, "grpc: {}", LogSafe(args->message));
   });
+  // Of what others send, which whoever reads it refuses and says so.
+  google::protobuf::SetLogHandler(
+      [](google::protobuf::LogLevel, const char*, int, const std::string& message) {
+        spdlog::debug("protobuf: {}", LogSafe(message));
+      });
 }
 
 }  // namespace plimsoll::support

@@ -1,10 +1,10 @@
-// gRPC's own log lines, such as failed TLS handshakes, in our log.
+// Log lines of gRPC, such as failed TLS handshakes, and of protobuf, in our log.
 #pragma once
 
 namespace plimsoll::support {
 
-// Sends what gRPC logs to spdlog's default logger: its errors as warnings, the rest as debug. Call
-// once, before gRPC is used and after InitLogging.
+// Sends what they log to spdlog's default logger: errors of gRPC as warnings, the rest as debug.
+// Call once, before gRPC is used and after InitLogging.
 void RouteGrpcLogs();
 
 }  // namespace plimsoll::support
