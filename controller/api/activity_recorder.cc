@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "controller/api/activity.h"
+#include "plimsoll/v1/notification_service.pb.h"
 #include "proto/support/field_errors.h"
 
 namespace plimsoll::api {
@@ -98,7 +99,18 @@ bool IsSecret(const FieldDescriptor& field) {
          (absl::StrContains(field.name(), "secret") || absl::StrContains(field.name(), "password"));
 }
 
+// Whoever knows the whole address of a webhook can often post to it: what names the receiver stays.
+void ClearAddress(v1::WebhookTarget& target) {
+  const size_t scheme = target.url().find("://");
+  const size_t path =
+      target.url().find_first_of("/?#", scheme == std::string::npos ? 0 : scheme + 3);
+  if (path != std::string::npos) target.mutable_url()->replace(path, std::string::npos, "/...");
+}
+
 void ClearSecrets(Message& message) {
+  if (message.GetDescriptor() == v1::WebhookTarget::descriptor()) {
+    ClearAddress(static_cast<v1::WebhookTarget&>(message));
+  }
   std::vector<const FieldDescriptor*> fields;
   message.GetReflection()->ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {

@@ -147,6 +147,18 @@ TEST_F(ActivityTest, NoSecretOfAnyMessageIsKept) {
   EXPECT_GE(secrets, 7);
 }
 
+TEST(WithoutSecretsTest, OfAWebhookOnlyTheReceiverIsKept) {
+  for (const auto& [url, kept] : std::vector<std::pair<std::string, std::string>>{
+           {"https://hooks.example.com/services/T0/B0/key", "https://hooks.example.com/..."},
+           {"https://hooks.example.com:8443?key=1", "https://hooks.example.com:8443/..."},
+           {"https://hooks.example.com", "https://hooks.example.com"}}) {
+    v1::CreateNotificationChannelRequest request;
+    request.mutable_channel()->mutable_webhook()->set_url(url);
+    EXPECT_EQ(WithoutSecrets(request),
+              absl::StrCat(R"({"channel":{"webhook":{"url":")", kept, R"("}}})"));
+  }
+}
+
 TEST_F(ActivityTest, PagesAreNewestFirst) {
   for (int i = 0; i < 5; ++i) {
     v1::Activity entry =
