@@ -43,7 +43,7 @@ struct Config {
   // Silence after which a host is stale, and after which it is removed (zero: never).
   absl::Duration stale_after = absl::Minutes(15);
   absl::Duration remove_after = absl::ZeroDuration();
-  // History older than this is dropped, by whole months; zero: never.
+  // History older than this is dropped, by whole months, and scans that ended before; zero: never.
   absl::Duration keep_history = absl::Hours(24 * 400);
   // Activity older than this is dropped; zero: never.
   absl::Duration keep_activity = absl::ZeroDuration();

@@ -6,6 +6,22 @@
 #include "controller/setup.h"
 
 namespace plimsoll::controller {
+namespace {
+
+// Some at a time, so that scans of now are not kept waiting.
+void RemoveOldScans(const UpkeepParts& parts, absl::Time before) {
+  constexpr int kBatch = 100;
+  int all = 0;
+  while (true) {
+    const auto removed = parts.store.scans().Remove(before, kBatch);
+    if (!removed.ok()) return Warn("old scans not removed", removed.status());
+    all += *removed;
+    if (*removed < kBatch) break;
+  }
+  if (all > 0) spdlog::info("old scans removed scans={}", all);
+}
+
+}  // namespace
 
 void Warn(const char* what, const absl::Status& status) {
   if (!status.ok()) spdlog::warn("{} error=\"{}\"", what, status.ToString());
@@ -33,6 +49,7 @@ void RemoveUnseen(const UpkeepParts& parts) {
 
 void RetainHistory(const UpkeepParts& parts) {
   const absl::Time now = parts.clock.Now();
+  RemoveOldScans(parts, now - parts.config.keep_history);
   auto retained = parts.store.controllers().Retain(now - parts.config.keep_history, now);
   if (!retained.ok()) return Warn("history not shortened", retained.status());
   for (const std::string& name : retained->dropped) {

@@ -26,7 +26,8 @@ struct UpkeepParts {
 void ExpireControllers(const UpkeepParts& parts);
 // Takes hosts not seen for --remove-after out of the fleet.
 void RemoveUnseen(const UpkeepParts& parts);
-// Drops history older than --keep-history, and activity older than --keep-activity.
+// Drops history and scans that ended longer ago than --keep-history, and activity older than
+// --keep-activity.
 void RetainHistory(const UpkeepParts& parts);
 void RetainActivity(const UpkeepParts& parts);
 
