@@ -139,15 +139,6 @@ class ReportStore {
   // has moved on, or is gone; nothing is changed. `recorded` is the time of the transitions.
   absl::StatusOr<std::vector<bool>> PutReevaluations(const std::vector<Reevaluation>& batch,
                                                      absl::Time recorded);
-  // Ids, ascending and after `after_id`, of at most `limit` hosts with facts that are not judged
-  // under exactly the documents with these digests by this version of the evaluator. Removed hosts
-  // are left out.
-  absl::StatusOr<std::vector<std::string>> ListOutdated(const std::vector<std::string>& digests,
-                                                        const std::string& evaluator,
-                                                        const std::string& after_id, int limit);
-  // How many there are of them after `after_id`.
-  absl::StatusOr<int64_t> CountOutdated(const std::vector<std::string>& digests,
-                                        const std::string& evaluator, const std::string& after_id);
 
   // For a host whose facts did not change: answers the scans with the stored facts. NOT_FOUND: no
   // such host; with scans: FAILED_PRECONDITION (it has no facts), UNAVAILABLE as for PutBatch.

@@ -1,5 +1,4 @@
-// ReportStore: documents, streams and what is out of date.
-#include <algorithm>
+// ReportStore: documents and streams.
 
 #include "absl/strings/str_cat.h"
 #include "controller/store/postgres/connection_pool.h"
@@ -13,22 +12,6 @@ namespace {
 constexpr Statement kStream = {
     "reports_stream",
     "SELECT sequence, facts_digest, chain, micros(full_recorded) FROM host WHERE id = $1"};
-
-#define PLIMSOLL_OUTDATED                                                                       \
-  " FROM host h WHERE h.id > $1 AND h.facts_digest IS NOT NULL AND h.removed IS NULL AND NOT (" \
-  "  SELECT coalesce(array_agg(r.baseline_digest ORDER BY r.baseline_digest), '{}')"            \
-  "    = $2::text[] AND coalesce(bool_and(r.evaluator = $3), true)"                             \
-  "  FROM host_report r WHERE r.host_id = h.id)"
-constexpr Statement kOutdated = {"reports_outdated",
-                                 "SELECT h.id" PLIMSOLL_OUTDATED " ORDER BY h.id LIMIT $4"};
-constexpr Statement kCountOutdated = {"reports_count_outdated",
-                                      "SELECT count(*)" PLIMSOLL_OUTDATED};
-#undef PLIMSOLL_OUTDATED
-
-std::string SortedArray(std::vector<std::string> digests) {
-  std::sort(digests.begin(), digests.end());
-  return TextArray(digests);
-}
 
 }  // namespace
 
@@ -63,29 +46,6 @@ absl::StatusOr<StreamState> ReportStore::GetStreamState(const std::string& host_
         state.full_recorded = TimeOf(rows[0][3]);
         return state;
       });
-}
-
-absl::StatusOr<std::vector<std::string>> ReportStore::ListOutdated(
-    const std::vector<std::string>& digests, const std::string& evaluator,
-    const std::string& after_id, int limit) {
-  return pool_.Transact(
-      "list outdated hosts", [&](Transaction& tx) -> absl::StatusOr<std::vector<std::string>> {
-        std::vector<std::string> ids;
-        for (const pqxx::row& row : tx.Exec(kOutdated, Text(after_id), SortedArray(digests),
-                                            Text(evaluator), std::max(limit, 0))) {
-          ids.push_back(TextOf(row[0]));
-        }
-        return ids;
-      });
-}
-
-absl::StatusOr<int64_t> ReportStore::CountOutdated(const std::vector<std::string>& digests,
-                                                   const std::string& evaluator,
-                                                   const std::string& after_id) {
-  return pool_.Transact("count outdated hosts", [&](Transaction& tx) -> absl::StatusOr<int64_t> {
-    return tx.Exec(kCountOutdated, Text(after_id), SortedArray(digests), Text(evaluator))[0][0]
-        .as<int64_t>();
-  });
 }
 
 }  // namespace plimsoll::store

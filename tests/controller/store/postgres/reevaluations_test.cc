@@ -10,7 +10,6 @@ namespace plimsoll::store {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 class ReevaluationsTest : public StoreTestBase {
  protected:
@@ -34,33 +33,9 @@ class ReevaluationsTest : public StoreTestBase {
     SetVerdict(again.judgements[0], "r1", r1);
     return again;
   }
-  std::vector<std::string> Outdated(const std::vector<std::string>& digests,
-                                    const std::string& after = "", int limit = 10,
-                                    const std::string& evaluator = "1") {
-    const auto ids = reports().ListOutdated(digests, evaluator, after, limit);
-    EXPECT_TRUE(ids.ok()) << ids.status();
-    EXPECT_EQ(*reports().CountOutdated(digests, evaluator, after) > 0, !ids->empty());
-    return *ids;
-  }
 
   v1::Baseline next_ = MakeBaseline();
 };
-
-TEST_F(ReevaluationsTest, OutdatedHostsAreListedByPage) {
-  const std::string base = MakeBaseline().digest();
-  Put("h1", 1);
-  Put("h2", 1);
-  EXPECT_THAT(Outdated({base}), IsEmpty());
-  EXPECT_THAT(Outdated({"next"}), ElementsAre("h1", "h2"));
-  EXPECT_THAT(Outdated({"next"}, "", 1), ElementsAre("h1"));
-  EXPECT_THAT(Outdated({"next"}, "h1"), ElementsAre("h2"));
-  EXPECT_THAT(Outdated({base, "next"}), ElementsAre("h1", "h2"));
-  EXPECT_THAT(Outdated({}), ElementsAre("h1", "h2"));
-  EXPECT_THAT(Outdated({base}, "", 10, "2"), ElementsAre("h1", "h2"));
-  ASSERT_TRUE(store_->hosts().Remove("h1", "", At(5)).ok());
-  EXPECT_THAT(Outdated({"next"}), ElementsAre("h2"));
-  EXPECT_EQ(*reports().CountOutdated({"next"}, "1", ""), 1);
-}
 
 TEST_F(ReevaluationsTest, TheBaselineIsTheCause) {
   Put("h1", 1);
@@ -80,7 +55,6 @@ TEST_F(ReevaluationsTest, TheBaselineIsTheCause) {
   EXPECT_EQ(transition.recorded_time().seconds(), absl::ToUnixSeconds(At(500)));
   EXPECT_EQ(transition.facts_digest(),
             absl::BytesToHexString(reports().GetStreamState("h1")->facts_digest));
-  EXPECT_THAT(Outdated({"next"}), IsEmpty());
   EXPECT_EQ(Count("facts_snapshot"), 1);
 }
 
