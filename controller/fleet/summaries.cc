@@ -161,10 +161,12 @@ v1::ListWorstHostsResponse WorstHosts(const Fleet& fleet, const BaselineColumns&
     if (baseline.score(slot).by_status[v1::Verdict::FAIL] > 0) failing.push_back(slot);
   });
   const auto worse = [&](Slot a, Slot b) {
-    const auto& x = baseline.score(a).failing;
-    const auto& y = baseline.score(b).failing;
+    const Score& x = baseline.score(a);
+    const Score& y = baseline.score(b);
     for (int severity = kSeverityCount - 1; severity >= 0; --severity) {
-      if (x[severity] != y[severity]) return x[severity] > y[severity];
+      const int of_x = x.failing[severity] - x.waived[severity];
+      const int of_y = y.failing[severity] - y.waived[severity];
+      if (of_x != of_y) return of_x > of_y;
     }
     return std::make_pair(hosts.hostname(a), hosts.id(a)) <
            std::make_pair(hosts.hostname(b), hosts.id(b));

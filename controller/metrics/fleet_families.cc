@@ -17,6 +17,10 @@ constexpr Status kStatuses[] = {
     {"not_applicable", [](const v1::StatusCounts& c) -> int64_t { return c.not_applicable(); }},
 };
 
+std::string SeverityName(v1::Severity severity) {
+  return absl::AsciiStrToLower(v1::Severity_Name(severity));
+}
+
 void AddVerdicts(const std::vector<v1::Summary>& summaries, Families& out) {
   for (const v1::Summary& summary : summaries) {
     for (const v1::RuleSummary& rule : summary.rules()) {
@@ -26,7 +30,7 @@ void AddVerdicts(const std::vector<v1::Summary>& summaries, Families& out) {
                  status.count(rule.counts()),
                  {{"baseline", summary.baseline().id()},
                   {"rule", rule.rule_id()},
-                  {"severity", absl::AsciiStrToLower(v1::Severity_Name(rule.severity()))},
+                  {"severity", SeverityName(rule.severity())},
                   {"status", status.name}});
       }
     }
@@ -37,9 +41,27 @@ void AddVerdicts(const std::vector<v1::Summary>& summaries, Families& out) {
         AddGauge(out, "plimsoll_verdicts", "Verdicts by baseline, severity and status.",
                  status.count(severity.counts()),
                  {{"baseline", summary.baseline().id()},
-                  {"severity", absl::AsciiStrToLower(v1::Severity_Name(severity.severity()))},
+                  {"severity", SeverityName(severity.severity())},
                   {"status", status.name}});
       }
+    }
+  }
+  for (const v1::Summary& summary : summaries) {
+    for (const v1::RuleSummary& rule : summary.rules()) {
+      AddGauge(out, "plimsoll_rule_waived_hosts",
+               "Hosts by baseline and rule, of those that fail it, where all that fails is waived.",
+               rule.counts().waived(),
+               {{"baseline", summary.baseline().id()},
+                {"rule", rule.rule_id()},
+                {"severity", SeverityName(rule.severity())}});
+    }
+  }
+  for (const v1::Summary& summary : summaries) {
+    for (const v1::SeveritySummary& severity : summary.severities()) {
+      AddGauge(
+          out, "plimsoll_waived_verdicts",
+          "Failing verdicts by baseline and severity that are waived.", severity.counts().waived(),
+          {{"baseline", summary.baseline().id()}, {"severity", SeverityName(severity.severity())}});
     }
   }
   for (const v1::Summary& summary : summaries) {

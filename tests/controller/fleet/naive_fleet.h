@@ -171,12 +171,14 @@ struct NaiveFleet {
       const auto verdicts = Counted(*state, baseline);
       if (!verdicts.has_value()) continue;
       std::vector<int> failing(6);
+      bool fails = false;
       for (const v1::Rule& rule : baseline.rules()) {
-        if (Scored(rule) && (verdicts->at(rule.id()) & 7) == v1::Verdict::FAIL) {
-          --failing[5 - rule.severity()];
-        }
+        const int status = verdicts->at(rule.id());
+        if (!Scored(rule) || (status & 7) != v1::Verdict::FAIL) continue;
+        fails = true;
+        if (status != kWaivedFail) --failing[5 - rule.severity()];
       }
-      if (failing == std::vector<int>(6)) continue;
+      if (!fails) continue;
       order.emplace_back(failing, state->host.hostname(), state->host.id());
     }
     std::sort(order.begin(), order.end());

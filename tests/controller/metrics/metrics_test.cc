@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/controller/api/parts.h"
+#include "tests/controller/api/waivers_fixture.h"
 
 namespace plimsoll::metrics {
 namespace {
@@ -42,6 +42,23 @@ TEST_F(MetricsTest, SaysWhatTheFleetIs) {
   EXPECT_THAT(text, HasSubstr("plimsoll_database_up 1\n"));
   EXPECT_THAT(text, HasSubstr("plimsoll_database_connections_limit 4\n"));
   EXPECT_THAT(text, HasSubstr("plimsoll_http_responses_total{code=\"404\"} 1\n"));
+}
+
+class WaivedMetricsTest : public api::WaiversTest {};
+
+TEST_F(WaivedMetricsTest, WhatIsWaivedIsCountedApart) {
+  ASSERT_TRUE(Approve(Propose()).ok());
+  ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
+  gateway::GatewayStats stats;
+  gateway::SessionRegistry sessions;
+  support::WorkerPool workers(1);
+  Metrics metrics({*parts_.store, parts_.index, stats, sessions, workers, workers, parts_.clock});
+  const std::string text = metrics.Text(nullptr, {});
+  EXPECT_THAT(text, HasSubstr("plimsoll_rule_waived_hosts{baseline=\"base\",rule=\"r2\","
+                              "severity=\"high\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("plimsoll_waived_verdicts{baseline=\"base\",severity=\"high\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("plimsoll_verdicts{baseline=\"base\",severity=\"high\","
+                              "status=\"fail\"} 1\n"));
 }
 
 TEST_F(MetricsTest, CountsCallsByMethodAndCode) {
