@@ -89,20 +89,19 @@ void Surface::AddMethods() {
 }
 
 rest::ServiceParts Surface::RestParts() {
-  return {
-      .methods = methods_,
-      .workers = *workers_,
-      .authenticate =
-          [this](const rest::HttpRequest& request) {
-            return parts_.authenticator.Authenticate(request.Header("authorization"), request.peer);
-          },
-      .ready = [this] { return parts_.store.Ping(); },
-      .fleet_version =
-          [this] {
-            return absl::StrCat(parts_.id, "/", parts_.index.Read([](const fleet::Fleet& fleet) {
-              return fleet.version();
-            }));
-          }};
+  return {.methods = methods_,
+          .workers = *workers_,
+          .authenticate =
+              [this](const std::string& authorization, const std::string& peer) {
+                return parts_.authenticator.Authenticate(authorization, peer);
+              },
+          .ready = [this] { return parts_.store.Ping(); },
+          .fleet_version =
+              [this] {
+                return absl::StrCat(
+                    parts_.id, "/",
+                    parts_.index.Read([](const fleet::Fleet& fleet) { return fleet.version(); }));
+              }};
 }
 
 std::vector<rest::PlainRoute> Surface::PlainRoutes() {
