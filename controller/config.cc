@@ -93,6 +93,51 @@ void AddLimits(CLI::App& app, gateway::GatewayOptions& options) {
          "Memory for facts of connected hosts, so that a change need not read them");
 }
 
+// Signing in elsewhere. Group of its own in --help.
+void AddOidc(CLI::App& app, Config& config) {
+  const auto add = [&app](const std::string& name, auto& value, const std::string& help) {
+    return app.add_option(name, value, help)->group("Sign-in at an identity provider");
+  };
+  access::OidcOptions& oidc = config.oidc;
+  add("--oidc-issuer", oidc.issuer,
+      "OpenID Connect provider where people sign in, exactly as it calls itself [none]")
+      ->type_name("URL");
+  add("--oidc-client-id", oidc.client_id, "What the provider knows Plimsoll by")->type_name("ID");
+  add("--oidc-client-secret-file", config.oidc_client_secret_file,
+      "File (0600) with what the provider knows Plimsoll's word by; without it PKCE alone must do")
+      ->type_name("FILE");
+  add("--oidc-public-url", oidc.public_url,
+      "Where browsers reach --rest-address; the provider must know it, /v1/oidc/callback behind "
+      "it, "
+      "as redirect URI")
+      ->type_name("URL");
+  add("--oidc-scope", oidc.scopes, "Asked for beside openid; may be repeated")
+      ->type_name("SCOPE")
+      ->capture_default_str();
+  add("--oidc-groups-claim", oidc.groups_claim, "Claim that lists a person's groups")
+      ->type_name("CLAIM")
+      ->capture_default_str();
+  app.add_option_function<std::vector<std::string>>(
+         "--oidc-role",
+         [&oidc](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             auto role = access::ParseGroupRole(text);
+             if (!role.ok()) {
+               throw CLI::ValidationError("--oidc-role", std::string(role.status().message()));
+             }
+             oidc.roles.push_back(*std::move(role));
+           }
+         },
+         "What members of a group may do, and for which hosts, e.g. shop-ops=operator:team=shop; "
+         "may "
+         "be repeated,\nthe first that fits decides; nobody gets in without one")
+      ->type_name("GROUP=ROLE[:SELECTOR]")
+      ->group("Sign-in at an identity provider");
+  add("--oidc-ca-file", config.oidc_ca_file,
+      "Certificate authorities to trust for the provider, PEM [those of this machine]")
+      ->type_name("FILE");
+}
+
 }  // namespace
 
 void AddOptions(CLI::App& app, Config& config) {
@@ -176,6 +221,7 @@ void AddOptions(CLI::App& app, Config& config) {
   app.add_option("--api-threads", config.api_threads, "Threads that answer people and programs")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
+  AddOidc(app, config);
   AddLimits(app, config.gateway);
   app.add_option("--log-level", config.log_level, "trace, debug, info, warn or error")
       ->type_name("LEVEL")

@@ -6,6 +6,7 @@
 
 #include "absl/time/time.h"
 #include "controller/access/authenticator.h"
+#include "controller/access/oidc_options.h"
 #include "controller/gateway/gateway_options.h"
 
 namespace CLI {
@@ -51,6 +52,10 @@ struct Config {
   absl::Duration controller_timeout = absl::Seconds(15);
   // How long people stay signed in.
   access::SessionLimits sessions;
+  // The identity provider, if there is one; its secret and its authorities are read from files.
+  access::OidcOptions oidc;
+  std::string oidc_client_secret_file;
+  std::string oidc_ca_file;
   // Threads that judge facts and ask the database for collectors, and those that answer the API.
   int worker_threads = 12;
   int api_threads = 8;

@@ -56,12 +56,14 @@ class RealServer : public Server {
   RealServer(const Config& config, std::string url, std::unique_ptr<store::EmbeddedCluster> cluster,
              std::unique_ptr<store::Store> store,
              std::unique_ptr<access::CertificateAuthority> authority, access::SecretBox secrets,
-             std::vector<v1::Baseline> baselines)
+             access::OidcOptions oidc, std::vector<v1::Baseline> baselines)
       : config_(config),
         url_(std::move(url)),
         cluster_(std::move(cluster)),
         store_(std::move(store)),
         authority_(std::move(authority)),
+        secrets_(std::move(secrets)),
+        oidc_(std::move(oidc)),
         baselines_(std::move(baselines)),
         authenticator_(store_->tokens(), store_->users(), clock_, config.sessions,
                        [this](const store::Principal& who) { NoteNewPeer(who); }),
@@ -102,10 +104,10 @@ class RealServer : public Server {
                   {}},
                  revocations_),
         sender_(clock_, Hostname()),
-        notifier_(store_->notifications(), sender_, std::move(secrets), clock_, config.stale_after),
-        surface_({config_, *store_, index_, changes_, days_, book_, revocations_, authenticator_,
-                  activity_, *authority_, board_, notifier_, Resolver(), stats_, sessions_,
-                  *workers_, id_, clock_}),
+        notifier_(store_->notifications(), sender_, secrets_, clock_, config.stale_after),
+        surface_({config_,        *store_,   index_,      changes_,  days_, book_,  revocations_,
+                  authenticator_, activity_, *authority_, secrets_,  oidc_, board_, notifier_,
+                  Resolver(),     stats_,    sessions_,   *workers_, id_,   clock_}),
         life_(clock_),
         scan_timer_(clock_),
         notify_timer_(clock_),
@@ -308,6 +310,8 @@ class RealServer : public Server {
   std::unique_ptr<store::EmbeddedCluster> cluster_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<access::CertificateAuthority> authority_;
+  const access::SecretBox secrets_;
+  const access::OidcOptions oidc_;
   const std::vector<v1::Baseline> baselines_;
   access::ActivityLog activity_{store_->activity(), clock_};
   const UpkeepParts upkeep_parts_{config_, *store_, activity_, clock_, id_};
@@ -349,6 +353,8 @@ class RealServer : public Server {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
   auto baselines = LoadBaselines(config);
   if (!baselines.ok()) return baselines.status();
+  auto oidc = LoadOidc(config);
+  if (!oidc.ok()) return oidc.status();
   if (auto status = support::MakePrivateDirectory(config.data_dir); !status.ok()) return status;
   auto url = DatabaseUrl(config);
   if (!url.ok()) return url.status();
@@ -378,7 +384,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
   if (!secrets.ok()) return secrets.status();
   auto server = std::make_unique<RealServer>(config, *url, std::move(cluster), *std::move(store),
                                              *std::move(authority), *std::move(secrets),
-                                             *std::move(baselines));
+                                             *std::move(oidc), *std::move(baselines));
   if (auto status = server->Listen(); !status.ok()) return status;
   return server;
 }

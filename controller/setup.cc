@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "controller/api/scope.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "proto/support/key_files.h"
 
@@ -71,6 +72,29 @@ absl::StatusOr<std::string> DatabaseUrl(const Config& config) {
   auto url = support::ReadKeyFile(config.database_url_file, true);
   if (!url.ok()) return url.status();
   return std::string(absl::StripAsciiWhitespace(*url));
+}
+
+absl::StatusOr<access::OidcOptions> LoadOidc(const Config& config) {
+  access::OidcOptions options = config.oidc;
+  if (options.issuer.empty()) return options;
+  if (config.rest_address.empty()) {
+    return absl::InvalidArgumentError("--oidc-issuer needs --rest-address");
+  }
+  if (auto status = access::CheckOidcOptions(options); !status.ok()) return status;
+  for (const access::GroupRole& role : options.roles) {
+    if (auto status = api::CheckScope("--oidc-role", role.scope); !status.ok()) return status;
+  }
+  if (!config.oidc_client_secret_file.empty()) {
+    auto secret = support::ReadKeyFile(config.oidc_client_secret_file, true);
+    if (!secret.ok()) return secret.status();
+    options.client_secret = std::string(absl::StripAsciiWhitespace(*secret));
+  }
+  if (!config.oidc_ca_file.empty()) {
+    auto authorities = support::ReadKeyFile(config.oidc_ca_file, false);
+    if (!authorities.ok()) return authorities.status();
+    options.ca_pem = *std::move(authorities);
+  }
+  return options;
 }
 
 namespace {

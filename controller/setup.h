@@ -25,6 +25,10 @@ absl::StatusOr<std::vector<v1::Baseline>> LoadBaselines(const Config& config);
 // The libpq connection string; empty: run a private PostgreSQL. May hold a password.
 absl::StatusOr<std::string> DatabaseUrl(const Config& config);
 
+// The identity provider as `config` says, with what stands in files. Without an issuer: as it is.
+// INVALID_ARGUMENT names the option.
+absl::StatusOr<access::OidcOptions> LoadOidc(const Config& config);
+
 // Names of the server's certificate.
 std::vector<std::string> CertificateNames(const Config& config);
 

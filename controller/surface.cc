@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/api/scope.h"
 #include "controller/rest/errors.h"
+#include "controller/rest/oidc_routes.h"
 #include "controller/setup.h"
 
 namespace plimsoll::controller {
@@ -52,6 +53,11 @@ Surface::Surface(const SurfaceParts& parts)
       identity_{parts.store, parts.authenticator, hasher_, throttle_, parts.clock},
       users_(identity_),
       sign_ins_(identity_),
+      provider_(parts.oidc.issuer.empty()
+                    ? nullptr
+                    : std::make_unique<access::OidcProvider>(parts.oidc, parts.clock,
+                                                             access::CurlFetch(parts.oidc.ca_pem))),
+      oidc_sign_ins_(identity_, sign_ins_, provider_.get(), parts.secrets, parts.activity),
       tokens_(identity_),
       activities_(parts.store.activity()),
       recorder_(parts.store, parts.activity),
@@ -79,6 +85,7 @@ void Surface::AddMethods() {
   api::AddEventMethods(methods_, events_);
   api::AddUserMethods(methods_, users_);
   api::AddSessionMethods(methods_, sign_ins_);
+  api::AddOidcMethods(methods_, oidc_sign_ins_);
   api::AddTokenMethods(methods_, tokens_);
   api::AddActivityMethods(methods_, activities_);
   api::AddWaiverMethods(methods_, waivers_);
@@ -89,39 +96,41 @@ void Surface::AddMethods() {
 }
 
 rest::ServiceParts Surface::RestParts() {
-  return {
-      .methods = methods_,
-      .workers = *workers_,
-      .authenticate =
-          [this](const rest::HttpRequest& request) {
-            return parts_.authenticator.Authenticate(request.Header("authorization"), request.peer);
-          },
-      .ready = [this] { return parts_.store.Ping(); },
-      .fleet_version =
-          [this] {
-            return absl::StrCat(parts_.id, "/", parts_.index.Read([](const fleet::Fleet& fleet) {
-              return fleet.version();
-            }));
-          }};
+  return {.methods = methods_,
+          .workers = *workers_,
+          .authenticate =
+              [this](const std::string& authorization, const std::string& peer) {
+                return parts_.authenticator.Authenticate(authorization, peer);
+              },
+          .ready = [this] { return parts_.store.Ping(); },
+          .fleet_version =
+              [this] {
+                return absl::StrCat(
+                    parts_.id, "/",
+                    parts_.index.Read([](const fleet::Fleet& fleet) { return fleet.version(); }));
+              }};
 }
 
 std::vector<rest::PlainRoute> Surface::PlainRoutes() {
-  return {{.verb = "GET",
-           .path = "/metrics",
-           .summary = "Numbers for Prometheus, in its text format.",
-           .content_type = "text/plain",
-           .answer =
-               [this](const rest::HttpRequest& request, const store::Principal* who) {
-                 const absl::Status whole = api::RequireWholeFleet(*who, "metrics");
-                 if (!whole.ok()) return rest::ErrorResponse(whole, request.id);
-                 rest::HttpResponse response;
-                 response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-                 response.body =
-                     metrics_.Text(http_server_ == nullptr ? nullptr : &http_server_->counters(),
-                                   rest_->answers());
-                 return response;
-               },
-           .permission = access::Permission::kRead}};
+  std::vector<rest::PlainRoute> routes;
+  if (provider_ != nullptr) routes = rest::OidcRoutes(oidc_sign_ins_);
+  routes.push_back({.verb = "GET",
+                    .path = "/metrics",
+                    .summary = "Numbers for Prometheus, in its text format.",
+                    .content_type = "text/plain",
+                    .answer =
+                        [this](const rest::HttpRequest& request, const store::Principal* who) {
+                          const absl::Status whole = api::RequireWholeFleet(*who, "metrics");
+                          if (!whole.ok()) return rest::ErrorResponse(whole, request.id);
+                          rest::HttpResponse response;
+                          response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+                          response.body = metrics_.Text(
+                              http_server_ == nullptr ? nullptr : &http_server_->counters(),
+                              rest_->answers());
+                          return response;
+                        },
+                    .permission = access::Permission::kRead});
+  return routes;
 }
 
 absl::Status Surface::Listen(const access::ServerIdentity& identity) {

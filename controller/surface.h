@@ -11,12 +11,15 @@
 #include "absl/time/time.h"
 #include "controller/access/authenticator.h"
 #include "controller/access/certificate_authority.h"
+#include "controller/access/oidc_provider.h"
 #include "controller/access/revocations.h"
+#include "controller/access/secret_box.h"
 #include "controller/api/api.h"
 #include "controller/api/events.h"
 #include "controller/api/identity.h"
 #include "controller/api/methods.h"
 #include "controller/api/notifications.h"
+#include "controller/api/oidc_sign_ins.h"
 #include "controller/api/schedules.h"
 #include "controller/api/tailorings.h"
 #include "controller/api/waivers.h"
@@ -54,6 +57,9 @@ struct SurfaceParts {
   access::Authenticator& authenticator;
   access::ActivityLog& activity;
   const access::CertificateAuthority& authority;
+  const access::SecretBox& secrets;
+  // Without an issuer: none.
+  const access::OidcOptions& oidc;
   scans::ScanBoard& board;
   notify::Notifier& notifier;
   scans::HostResolver resolve;
@@ -106,6 +112,9 @@ class Surface {
   const api::IdentityParts identity_;
   api::Users users_;
   api::SignIns sign_ins_;
+  // Null: none is set.
+  const std::unique_ptr<access::OidcProvider> provider_;
+  api::OidcSignIns oidc_sign_ins_;
   api::ApiTokens tokens_;
   api::Activities activities_;
   api::ActivityRecorder recorder_;

@@ -49,6 +49,7 @@ constexpr Change kChanges[] = {
     {"SessionService.SignOut", "sessions", "", ""},
     {"SessionService.SignOutEverywhere", "sessions", "", ""},
     {"SessionService.ChangePassword", "users", "", ""},
+    {"SessionService.RedeemSignInCode", "sessions", "session.id", ""},
     {"WaiverService.CreateWaiver", "waivers", "id", ""},
     {"WaiverService.ApproveWaiver", "waivers", "id", "waiver"},
     {"WaiverService.RejectWaiver", "waivers", "id", "waiver"},

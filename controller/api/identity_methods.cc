@@ -38,6 +38,17 @@ void AddSessionMethods(MethodTable& table, SignIns& sign_ins) {
             sign_ins, &SignIns::ChangePassword);
 }
 
+void AddOidcMethods(MethodTable& table, OidcSignIns& sign_ins) {
+  MethodSpec methods = {"SessionService.GetSignInMethods", Permission::kSelf,
+                        "GET /v1/sign-in-methods"};
+  methods.open = true;
+  table.Add(methods, sign_ins, &OidcSignIns::GetMethods);
+  MethodSpec redeem = {"SessionService.RedeemSignInCode", Permission::kSelf,
+                       "POST /v1/sessions/redeem"};
+  redeem.open = true;
+  table.Add(redeem, sign_ins, &OidcSignIns::Redeem);
+}
+
 void AddTokenMethods(MethodTable& table, ApiTokens& tokens) {
   table.Add({"TokenService.CreateApiToken", Permission::kSelf, "POST /v1/api-tokens"}, tokens,
             &ApiTokens::Create);

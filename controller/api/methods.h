@@ -19,6 +19,7 @@
 #include "controller/api/identity.h"
 #include "controller/api/method.h"
 #include "controller/api/notifications.h"
+#include "controller/api/oidc_sign_ins.h"
 #include "controller/api/schedules.h"
 #include "controller/api/tailorings.h"
 #include "controller/api/waivers.h"
@@ -115,6 +116,7 @@ void AddScanMethods(MethodTable& table, Scans& scans);
 void AddScheduleMethods(MethodTable& table, Schedules& schedules);
 void AddUserMethods(MethodTable& table, Users& users);
 void AddSessionMethods(MethodTable& table, SignIns& sign_ins);
+void AddOidcMethods(MethodTable& table, OidcSignIns& sign_ins);
 void AddTokenMethods(MethodTable& table, ApiTokens& tokens);
 void AddActivityMethods(MethodTable& table, Activities& activities);
 void AddWaiverMethods(MethodTable& table, Waivers& waivers);

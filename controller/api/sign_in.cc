@@ -107,6 +107,7 @@ absl::StatusOr<v1::Self> SignIns::GetSelf(const Principal& who, const v1::GetSel
   self.set_role(ToProto(who.role));
   self.set_scope(who.scope);
   self.set_must_change_password(who.must_change_password);
+  self.set_csrf_token(who.csrf_token);
   for (const access::Permission permission : access::PermissionsOf(who.role)) {
     self.add_permissions(std::string(access::PermissionName(permission)));
   }
@@ -127,6 +128,10 @@ absl::StatusOr<v1::ChangePasswordResponse> SignIns::ChangePassword(
   if (auto status = parts_.throttle.Admit(who.name, who.peer, now); !status.ok()) return status;
   const auto found = parts_.store.users().Get(who.user_id);
   if (!found.ok()) return found.status();
+  if (found->password_hash.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "you sign in at ", found->user.identity_provider(), " and have no password here"));
+  }
   const auto fits = parts_.hasher.Verify(
       found->password_hash, request.old_password().substr(0, access::kLongestPassword));
   if (!fits.ok()) return fits.status();

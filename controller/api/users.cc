@@ -138,6 +138,10 @@ absl::StatusOr<v1::ResetPasswordResponse> Users::ResetPassword(
   if (auto status = RequireWholeFleet(who, "the list of users"); !status.ok()) return status;
   auto found = parts_.store.users().Get(request.user());
   if (!found.ok()) return found.status();
+  if (!found->user.identity_provider().empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "this user signs in at ", found->user.identity_provider(), " and has no password here"));
+  }
   v1::ResetPasswordResponse response;
   response.set_one_time_password(access::OneTimePassword());
   const auto hash = parts_.hasher.Hash(response.one_time_password());

@@ -1,6 +1,9 @@
+#include <openssl/rand.h>
+
 #include <memory>
 #include <ostream>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -8,13 +11,18 @@
 #include "controller/cli/command.h"
 #include "controller/cli/format.h"
 #include "controller/cli/identity_view.h"
+#include "controller/cli/loopback.h"
 #include "plimsoll/v1/session_service.grpc.pb.h"
+#include "proto/support/digest.h"
 
 namespace plimsoll::cli {
 namespace {
 
+constexpr absl::Duration kSignInPatience = absl::Minutes(10);
+
 struct LoginOptions {
   std::string user;
+  bool oidc = false;
   std::string password_file;
   std::string new_password_file;
 };
@@ -50,11 +58,44 @@ absl::Status SignIn(const LoginOptions& options, Session& session, Credentials& 
   return status;
 }
 
+// Has the person sign in at the identity provider, in a browser on this machine; `credentials` get
+// the session's secret. Who sees the address cannot take the session: the verifier stays here.
+absl::Status SignInElsewhere(Session& session, Credentials& credentials) {
+  Client nobody(credentials);
+  auto methods = nobody.Call(&v1::SessionService::Stub::GetSignInMethods, Stub(nobody),
+                             v1::GetSignInMethodsRequest());
+  if (!methods.ok()) return methods.status();
+  if (methods->start_url().empty()) {
+    return absl::FailedPreconditionError(
+        "this controller has no identity provider; sign in with --user NAME");
+  }
+  auto listener = LoopbackListener::Open();
+  if (!listener.ok()) return listener.status();
+  unsigned char random[32];
+  if (RAND_bytes(random, sizeof random) != 1) return absl::InternalError("no random numbers");
+  v1::RedeemSignInCodeRequest request;
+  request.set_verifier_secret(absl::WebSafeBase64Escape(
+      absl::string_view(reinterpret_cast<const char*>(random), sizeof random)));
+  *session.err << "Open this address in a browser on this machine to sign in at "
+               << Printable(methods->identity_provider(), 256) << ":\n"
+               << Printable(methods->start_url(), 1024) << "?cli_port=" << listener->port()
+               << "&cli_challenge="
+               << absl::WebSafeBase64Escape(support::Sha256(request.verifier_secret())) << "\n"
+               << std::flush;
+  auto code = listener->AwaitCode(kSignInPatience);
+  if (!code.ok()) return code.status();
+  request.set_code_secret(*std::move(code));
+  auto answer = nobody.Call(&v1::SessionService::Stub::RedeemSignInCode, Stub(nobody), request);
+  if (!answer.ok()) return answer.status();
+  credentials.token = answer->secret();
+  return absl::OkStatus();
+}
+
 absl::Status Login(const LoginOptions& options, Session& session) {
   if (session.server.empty() || session.ca_file.empty() ||
-      (options.user.empty() && session.token_file.empty())) {
+      (options.user.empty() && !options.oidc && session.token_file.empty())) {
     return absl::InvalidArgumentError(
-        "login needs --server HOST:PORT, --ca FILE, and --user NAME or --token-file FILE");
+        "login needs --server HOST:PORT, --ca FILE, and --user NAME, --oidc or --token-file FILE");
   }
   if (!absl::StrContains(session.server, ':')) {
     return absl::InvalidArgumentError(
@@ -62,7 +103,10 @@ absl::Status Login(const LoginOptions& options, Session& session) {
   }
   auto credentials = LoadConnection(session);
   if (!credentials.ok()) return credentials.status();
-  if (!options.user.empty()) {
+  if (options.oidc) {
+    credentials->token.clear();
+    if (auto status = SignInElsewhere(session, *credentials); !status.ok()) return status;
+  } else if (!options.user.empty()) {
     credentials->token.clear();
     if (auto status = SignIn(options, session, *credentials); !status.ok()) return status;
   }
@@ -139,8 +183,13 @@ void AddLogin(CLI::App& app, Session& session) {
   auto options = std::make_shared<LoginOptions>();
   CLI::App* command = app.add_subcommand(
       "login", "Sign in, or check a token, and keep the credentials for later commands");
-  command->add_option("--user", options->user, "Sign in as this user; asks for the password")
-      ->type_name("NAME");
+  CLI::Option* user =
+      command->add_option("--user", options->user, "Sign in as this user; asks for the password")
+          ->type_name("NAME");
+  command
+      ->add_flag("--oidc", options->oidc,
+                 "Sign in at the identity provider, in a browser on this machine")
+      ->excludes(user);
   command
       ->add_option("--password-file", options->password_file,
                    "Read the password from this file (0600) instead of asking")
@@ -150,7 +199,8 @@ void AddLogin(CLI::App& app, Session& session) {
                    "The password to have from now on, where a one-time password must be changed")
       ->type_name("FILE");
   command->footer(
-      "Needs --server, --ca, and --user or --token-file. The credentials file is for its owner "
+      "Needs --server, --ca, and --user, --oidc or --token-file. The credentials file is for its "
+      "owner "
       "only (0600).\n"
       "Examples:\n  plimsoll login --server localhost:7444 --ca "
       "/var/lib/plimsoll-controller/pki/ca.pem --user admin\n"

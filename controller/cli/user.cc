@@ -26,6 +26,7 @@ std::unique_ptr<v1::UserService::Stub> Stub(Client& client) {
 
 std::string State(const v1::User& user) {
   if (user.disabled()) return "disabled";
+  if (!user.identity_provider().empty()) return "by identity provider";
   return user.must_change_password() ? "one-time password" : "";
 }
 

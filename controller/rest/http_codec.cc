@@ -34,7 +34,14 @@ template <class Message>
 void SetHeaders(const HttpResponse& response, const std::string& id, Message& message) {
   message.set("X-Request-Id", id);
   for (const auto& [name, value] : kDefaults) message.set(name, value);
-  for (const auto& [name, value] : response.headers) message.set(name, value);
+  for (const auto& [name, value] : response.headers) {
+    // Several are several headers.
+    if (name == "Set-Cookie") {
+      message.insert(name, value);
+    } else {
+      message.set(name, value);
+    }
+  }
 }
 
 absl::string_view View(boost::beast::string_view text) {
@@ -120,7 +127,7 @@ http::response<http::string_body> ToMessage(HttpResponse response, const std::st
   if (response.status != 304 && response.status != 204) {
     message.set(http::field::content_type, response.content_type);
   }
-  message.set(http::field::vary, "Accept-Encoding, Authorization");
+  message.set(http::field::vary, "Accept-Encoding, Authorization, Cookie");
   message.keep_alive(keep_alive);
   const size_t size = response.body.size();
   message.body() = std::move(response.body);

@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "controller/access/authenticator.h"
 #include "controller/rest/descriptors.h"
+#include "controller/rest/session_cookie.h"
 #include "proto/support/version.h"
 
 namespace plimsoll::rest {
@@ -158,7 +159,8 @@ json::object ErrorSchema() {
           {"description",
            "For programs, where the status is not exact enough: `INVALID_FIELD`, `NO_ROUTE`, "
            "`WRONG_VERB`, `BODY_TOO_LARGE`, `HEADERS_TOO_LARGE`, `REQUEST_TOO_SLOW`, "
-           "`BODY_ENCODED`, `NOT_HTTP`; otherwise the status again."}}},
+           "`BODY_ENCODED`, `NOT_HTTP`, `CSRF`, `PROVIDER_UNAVAILABLE`; otherwise the status "
+           "again."}}},
         {"message", {{"type", "string"}, {"description", "What happened and what to do."}}},
         {"requestId", {{"type", "string"}, {"description", "As in X-Request-Id and the log."}}},
         {"fields",
@@ -212,6 +214,32 @@ json::object HeaderParameter(const char* name, const char* description) {
           {"description", description}};
 }
 
+// How a caller of a method is known. A cookie that may change something comes with its proof.
+json::array SecurityOf(const api::Method& route) {
+  if (route.spec.open) return {};
+  json::object cookie{{"cookie", json::array{}}};
+  if (route.verb != "GET") cookie["csrf"] = json::array{};
+  return {{{"bearer", json::array{}}}, std::move(cookie)};
+}
+
+json::object SecuritySchemes() {
+  return {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}},
+          {"cookie",
+           {{"type", "apiKey"},
+            {"in", "cookie"},
+            {"name", kSessionCookie},
+            {"description",
+             "For browsers: a session that SignIn with `inCookie`, or the identity provider, "
+             "began. A bearer token in the same request goes before it."}}},
+          {"csrf",
+           {{"type", "apiKey"},
+            {"in", "header"},
+            {"name", kCsrfHeader},
+            {"description",
+             "The `csrfToken` of the session in the cookie, from SignIn or GetSelf. The request "
+             "must come from a page of this server."}}}};
+}
+
 json::object Operation(const api::Method& route, Schemas& schemas) {
   const MethodDescriptor* method = DocumentedPool().FindMethodByName(route.full_name);
   json::object operation;
@@ -220,9 +248,12 @@ json::object Operation(const api::Method& route, Schemas& schemas) {
   operation["tags"] = json::array{json::string(service.substr(0, service.rfind("Service")))};
   const std::string comment = CommentOf(*method);
   operation["summary"] = FirstSentence(comment);
-  operation["description"] = absl::StrCat(
-      comment, "\n\nNeeds the permission `",
-      std::string(access::PermissionName(route.spec.permission)), "`: ", RolesOf(route), ".");
+  operation["description"] =
+      route.spec.open ? comment
+                      : absl::StrCat(comment, "\n\nNeeds the permission `",
+                                     std::string(access::PermissionName(route.spec.permission)),
+                                     "`: ", RolesOf(route), ".");
+  operation["security"] = SecurityOf(route);
   json::array parameters;
   std::set<std::string> in_path;
   for (const absl::string_view part :
@@ -298,9 +329,18 @@ std::string OpenApiDocument(const api::MethodTable& table, const std::vector<Pla
                                      absl::StrReplaceAll(route.path, {{"/", "_"}, {".", "_"}}))},
         {"tags", json::array{"Service"}},
         {"responses",
-         {{"200", {{"description", "Done."}, {"content", {{route.content_type, json::object()}}}}},
+         {{absl::StrCat(route.status),
+           {{"description", "Done."}, {"content", {{route.content_type, json::object()}}}}},
           {"default", {{"$ref", "#/components/responses/Error"}}}}}};
     if (!route.permission.has_value()) operation["security"] = json::array{};
+    for (const auto& [name, description] : route.parameters) {
+      json::value& all = operation["parameters"];
+      if (all.is_null()) all = json::array{};
+      all.as_array().push_back({{"name", name},
+                                {"in", "query"},
+                                {"schema", {{"type", "string"}}},
+                                {"description", description}});
+    }
     paths[route.path][absl::AsciiStrToLower(route.verb)] = std::move(operation);
   }
   json::object all_paths;
@@ -312,7 +352,7 @@ std::string OpenApiDocument(const api::MethodTable& table, const std::vector<Pla
        {{"description", "Not done; `error.status` says why."},
         {"content",
          {{"application/json", {{"schema", {{"$ref", "#/components/schemas/Error"}}}}}}}}}};
-  components["securitySchemes"] = {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}}};
+  components["securitySchemes"] = SecuritySchemes();
   const json::object document{
       {"openapi", "3.1.0"},
       {"info",
@@ -321,7 +361,7 @@ std::string OpenApiDocument(const api::MethodTable& table, const std::vector<Pla
         {"description", kDescription},
         {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
       {"servers", json::array{{{"url", "/"}}}},
-      {"security", json::array{{{"bearer", json::array{}}}}},
+      {"security", json::array{{{"bearer", json::array{}}}, {{"cookie", json::array{}}}}},
       {"paths", std::move(all_paths)},
       {"components", std::move(components)}};
   return json::serialize(document);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,6 +31,10 @@ struct PlainRoute {
   std::optional<access::Permission> permission = std::nullopt;
   // `answer` never waits for anything: it runs at once, whatever else is busy.
   bool immediate = false;
+  // Of an answer when all is well, for the description.
+  int status = 200;
+  // Names and descriptions of what the query may hold, for the description.
+  std::vector<std::pair<std::string, std::string>> parameters = {};
 };
 
 // What answers a request, one of the two, and the values of the path's variables.

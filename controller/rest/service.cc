@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "controller/api/follow.h"
 #include "controller/rest/docs_page.h"
@@ -13,6 +14,7 @@
 #include "controller/rest/etag.h"
 #include "controller/rest/gzip.h"
 #include "controller/rest/method_events.h"
+#include "controller/rest/session_cookie.h"
 #include "controller/rest/transcode.h"
 #include "proto/support/logging.h"
 
@@ -141,8 +143,18 @@ void RestService::Handle(HttpRequest request, Respond respond) {
 }
 
 absl::StatusOr<store::Principal> RestService::Authenticate(const HttpRequest& request) const {
-  auto who = parts_.authenticate(request);
-  if (who.ok()) who->peer = request.peer;
+  const std::string& header = request.Header("authorization");
+  const std::string secret = header.empty() ? CookieOf(request, kSessionCookie) : "";
+  if (!secret.empty() && !absl::StartsWith(secret, "pls_")) {
+    return absl::UnauthenticatedError("the cookie is not that of a session; sign in again");
+  }
+  auto who =
+      parts_.authenticate(secret.empty() ? header : absl::StrCat("Bearer ", secret), request.peer);
+  if (!who.ok()) return who;
+  who->peer = request.peer;
+  if (secret.empty()) return who;
+  if (auto status = RequireMeant(request, secret); !status.ok()) return status;
+  who->csrf_token = CsrfTokenOf(secret);
   return who;
 }
 
@@ -189,6 +201,7 @@ HttpResponse RestService::Answer(const HttpRequest& request, const RouteMatch& m
   if (!who.ok()) return refuse(nullptr, who.status());
   api::AnyMessage message = method.make_request();
   if (auto status = Decode(request, match, *message); !status.ok()) return refuse(&*who, status);
+  if (auto status = CheckSignIn(request, *message); !status.ok()) return refuse(&*who, status);
   std::string etag;
   if (method.spec.aggregate) {
     // Before the answer is made: what changes meanwhile makes the tag old, not the answer.
@@ -202,9 +215,10 @@ HttpResponse RestService::Answer(const HttpRequest& request, const RouteMatch& m
   }
   auto answer = parts_.methods.Call(*who, method, *message);
   if (!answer.ok()) return Fail(request, method.spec.rpc, answer.status());
+  HttpResponse response;
+  FollowSession(*message, *who, **answer, response);
   auto body = EncodeJson(**answer);
   if (!body.ok()) return Fail(request, method.spec.rpc, body.status());
-  HttpResponse response;
   response.body = *std::move(body);
   if (!etag.empty()) Tag(request, etag, response);
   return response;

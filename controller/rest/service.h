@@ -21,8 +21,11 @@ namespace plimsoll::rest {
 struct ServiceParts {
   const api::MethodTable& methods;
   support::WorkerPool& workers;
-  // Who sends a request. UNAUTHENTICATED and the database's errors. May block; any thread.
-  std::function<absl::StatusOr<store::Principal>(const HttpRequest&)> authenticate;
+  // Who calls, by an Authorization header ("Bearer ...") and the address it came from.
+  // UNAUTHENTICATED and the database's errors. May block; any thread.
+  std::function<absl::StatusOr<store::Principal>(const std::string& authorization,
+                                                 const std::string& peer)>
+      authenticate;
   // OK: ready to serve (GET /readyz). May block; any thread.
   std::function<absl::Status()> ready;
   // A text that differs whenever an aggregate of the fleet may differ. Any thread.
@@ -56,6 +59,8 @@ class RestService {
   // The request's message, with what headers say.
   absl::Status Decode(const HttpRequest& request, const RouteMatch& match,
                       google::protobuf::Message& message) const;
+  // By the Authorization header; without one, by the cookie of a session, with the proof that the
+  // request is meant. PERMISSION_DENIED: without that proof.
   absl::StatusOr<store::Principal> Authenticate(const HttpRequest& request) const;
   HttpResponse Fail(const HttpRequest& request, absl::string_view what, const absl::Status& status);
   void Count(int status) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -151,6 +151,8 @@ struct SessionRpc final : Skin<v1::SessionService> {
   PLIMSOLL_UNARY(GetSelf, Self)
   PLIMSOLL_UNARY(ChangePassword, ChangePasswordResponse)
   PLIMSOLL_UNARY(ListSessions, ListSessionsResponse)
+  PLIMSOLL_UNARY(GetSignInMethods, SignInMethods)
+  PLIMSOLL_UNARY(RedeemSignInCode, SignInResponse)
 };
 
 struct TokenRpc final : Skin<v1::TokenService> {

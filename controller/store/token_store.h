@@ -43,6 +43,8 @@ struct Principal {
   bool must_change_password = false;
   // Program the caller uses, as that names itself; set by the transport. Hostile input.
   std::string user_agent = {};
+  // Of a session in a cookie: what its requests prove by that they are meant; set by the transport.
+  std::string csrf_token = {};
 };
 
 // A last use.

@@ -20,7 +20,7 @@ class ConnectionPool;
 // A user, with what nobody is shown.
 struct StoredUser {
   v1::User user;
-  // Argon2id, as libsodium writes it.
+  // Argon2id, as libsodium writes it. Empty: the user signs in at an identity provider.
   std::string password_hash;
 };
 
@@ -43,6 +43,12 @@ class UserStore {
 
   // Takes every member of `user` but last_sign_in_time. ALREADY_EXISTS: the name is taken.
   absl::Status Create(const v1::User& user, const std::string& password_hash);
+  // The user whom an identity provider knows by identity_provider and subject of `user`, given its
+  // role and scope; ends sessions and tokens as Update does. May leave no administrator: who that
+  // is the provider decides. NOT_FOUND.
+  absl::StatusOr<v1::User> RefreshExternal(const v1::User& user);
+  // Ends the sessions of such a user, if there is one, and revokes the tokens the user made.
+  absl::Status EndExternal(const std::string& issuer, const std::string& subject);
   // By id, else by name. NOT_FOUND.
   absl::StatusOr<StoredUser> Get(const std::string& id_or_name);
   // By name, after `after_name`.

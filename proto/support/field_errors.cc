@@ -45,9 +45,13 @@ absl::Status NotRecorded() {
                     kNotRecorded);
 }
 
+absl::Status ProviderUnavailable(absl::string_view message) {
+  return WithReason(absl::UnavailableError(message), kProviderUnavailable);
+}
+
 bool IsForCaller(const absl::Status& status) {
   const std::string reason = ReasonOf(status);
-  return reason == kShuttingDown || reason == kNotRecorded;
+  return reason == kShuttingDown || reason == kNotRecorded || reason == kProviderUnavailable;
 }
 
 std::string ReasonOf(const absl::Status& status) {

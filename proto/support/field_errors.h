@@ -42,6 +42,10 @@ absl::Status ShuttingDown();
 inline constexpr absl::string_view kNotRecorded = "NOT_RECORDED";
 absl::Status NotRecorded();
 
+// UNAVAILABLE, with a reason of its own: the identity provider, or the way to it, does not work.
+inline constexpr absl::string_view kProviderUnavailable = "PROVIDER_UNAVAILABLE";
+absl::Status ProviderUnavailable(absl::string_view message);
+
 // Whether the message is for the caller although the code says that something inside broke.
 bool IsForCaller(const absl::Status& status);
 

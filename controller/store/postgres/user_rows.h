@@ -11,7 +11,7 @@ namespace plimsoll::store {
 
 #define PLIMSOLL_SELECT_USER                                                         \
   "SELECT id, name, role, scope, description, password_hash, must_change, disabled," \
-  " micros(created), created_by, micros(last_sign_in) FROM account "
+  " micros(created), created_by, micros(last_sign_in), issuer, subject FROM account "
 
 // A row of PLIMSOLL_SELECT_USER; the password's hash is its sixth column.
 v1::User UserOf(const pqxx::row& row);

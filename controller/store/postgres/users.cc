@@ -13,10 +13,14 @@ namespace {
 constexpr Statement kCreate = {
     "users_create",
     "INSERT INTO account (id, name, role, scope, description, password_hash, must_change, disabled,"
-    " created, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"};
+    " created, created_by, issuer, subject) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,"
+    " $12)"};
 constexpr Statement kGet = {
     "users_get", PLIMSOLL_SELECT_USER "WHERE id = $1 OR name = $1 ORDER BY id <> $1 LIMIT 1"};
 constexpr Statement kLock = {"users_lock", PLIMSOLL_SELECT_USER "WHERE id = $1 FOR UPDATE"};
+constexpr Statement kLockExternal = {
+    "users_lock_external",
+    PLIMSOLL_SELECT_USER "WHERE issuer = $1 AND subject = $2 AND subject <> '' FOR UPDATE"};
 constexpr Statement kList = {"users_list",
                              PLIMSOLL_SELECT_USER "WHERE name > $1 ORDER BY name LIMIT $2"};
 constexpr Statement kAny = {"users_any", "SELECT EXISTS (SELECT FROM account)"};
@@ -60,6 +64,8 @@ v1::User UserOf(const pqxx::row& row) {
   *user.mutable_create_time() = TimestampOf(TimeOf(row[8]));
   user.set_created_by(TextOf(row[9]));
   if (!row[10].is_null()) *user.mutable_last_sign_in_time() = TimestampOf(TimeOf(row[10]));
+  user.set_identity_provider(TextOf(row[11]));
+  user.set_subject(TextOf(row[12]));
   return user;
 }
 
@@ -67,7 +73,8 @@ absl::Status UserStore::Create(const v1::User& user, const std::string& password
   const absl::Status status = pool_.Transact("create a user", [&](Transaction& tx) {
     tx.Exec(kCreate, user.id(), Text(user.name()), NameOf(user.role()), Text(user.scope()),
             Text(user.description()), password_hash, user.must_change_password(), user.disabled(),
-            Time(TimeOf(user.create_time())), Text(user.created_by()));
+            Time(TimeOf(user.create_time())), Text(user.created_by()), user.identity_provider(),
+            user.subject());
     return absl::OkStatus();
   });
   if (absl::IsAlreadyExists(status)) {
@@ -75,6 +82,30 @@ absl::Status UserStore::Create(const v1::User& user, const std::string& password
         absl::StrCat("a user named \"", Text(user.name(), 256), "\" exists"));
   }
   return status;
+}
+
+absl::StatusOr<v1::User> UserStore::RefreshExternal(const v1::User& user) {
+  return pool_.Transact("refresh a user", [&](Transaction& tx) -> absl::StatusOr<v1::User> {
+    const pqxx::result rows =
+        tx.Exec(kLockExternal, Text(user.identity_provider()), Text(user.subject()));
+    if (rows.empty()) return NoSuchUser(user.subject());
+    v1::User stored = UserOf(rows[0]);
+    if (stored.role() == user.role() && stored.scope() == user.scope()) return stored;
+    stored.set_role(user.role());
+    stored.set_scope(user.scope());
+    tx.Exec(kUpdate, stored.id(), NameOf(stored.role()), Text(stored.scope()), stored.disabled(),
+            Text(stored.description()));
+    EndAccess(tx, stored.id());
+    return stored;
+  });
+}
+
+absl::Status UserStore::EndExternal(const std::string& issuer, const std::string& subject) {
+  return pool_.Transact("end a user's access", [&](Transaction& tx) {
+    const pqxx::result rows = tx.Exec(kLockExternal, Text(issuer), Text(subject));
+    if (!rows.empty()) EndAccess(tx, UserOf(rows[0]).id());
+    return absl::OkStatus();
+  });
 }
 
 absl::StatusOr<StoredUser> UserStore::Get(const std::string& id_or_name) {

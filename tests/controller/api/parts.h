@@ -83,6 +83,7 @@ struct Parts {
     AddEventMethods(methods, events);
     AddUserMethods(methods, users);
     AddSessionMethods(methods, sign_ins);
+    AddOidcMethods(methods, oidc_sign_ins);
     AddTokenMethods(methods, tokens);
     AddActivityMethods(methods, activities);
     AddWaiverMethods(methods, waivers);
@@ -199,6 +200,8 @@ struct Parts {
   access::ActivityLog log{store->activity(), clock};
   Activities activities{store->activity()};
   ActivityRecorder recorder{*store, log};
+  const access::SecretBox box = NewBox();
+  OidcSignIns oidc_sign_ins{identity, sign_ins, nullptr, box, log};
   MethodTable methods{clock, &recorder};
 };
 

@@ -25,18 +25,17 @@ class ServiceTest : public ::testing::Test {
     spdlog::set_level(spdlog::level::critical);
     api_.AddTo(table_);
     service_ = std::make_unique<RestService>(
-        ServiceParts{
-            .methods = table_,
-            .workers = workers_,
-            .authenticate = [](const HttpRequest& request) -> absl::StatusOr<store::Principal> {
-              const std::string& name = request.Header("authorization");
-              if (name == "admin") return store::Principal{"1", name, store::Role::kAdmin};
-              if (name == "vera") return store::Principal{"2", name};
-              return absl::UnauthenticatedError("no token");
-            },
-            .ready = [this] { return ready_; },
-            .fleet_version = [this] { return version_; },
-            .max_pending = max_pending_},
+        ServiceParts{.methods = table_,
+                     .workers = workers_,
+                     .authenticate = [](const std::string& name,
+                                        const std::string&) -> absl::StatusOr<store::Principal> {
+                       if (name == "admin") return store::Principal{"1", name, store::Role::kAdmin};
+                       if (name == "vera") return store::Principal{"2", name};
+                       return absl::UnauthenticatedError("no token");
+                     },
+                     .ready = [this] { return ready_; },
+                     .fleet_version = [this] { return version_; },
+                     .max_pending = max_pending_},
         std::vector<PlainRoute>{{"GET", "/secret", "", "text/plain",
                                  [](const HttpRequest&, const store::Principal* who) {
                                    HttpResponse response;
