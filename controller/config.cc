@@ -104,7 +104,7 @@ void AddOidc(CLI::App& app, Config& config) {
       ->type_name("URL");
   add("--oidc-client-id", oidc.client_id, "What the provider knows Plimsoll by")->type_name("ID");
   add("--oidc-client-secret-file", config.oidc_client_secret_file,
-      "File (0600) with what the provider knows Plimsoll's word by; without it PKCE alone must do")
+      "File (0600) with the secret of that client; without it PKCE alone must do")
       ->type_name("FILE");
   add("--oidc-public-url", oidc.public_url,
       "Where browsers reach --rest-address; the provider must know it, /v1/oidc/callback behind "

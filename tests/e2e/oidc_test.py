@@ -242,6 +242,10 @@ oidc-role:
     def test_only_the_browser_that_began_can_finish_and_it_is_led_nowhere_else(self):
         self.provider.person("ann", "fleet-admins")
         self.provider.start(self.redirect)
+        document = self.provider.root / "openapi.json"
+        document.write_text(self.browser().open(self.origin + "/openapi.json")[3])
+        self.assertIn('"/v1/oidc/callback"', document.read_text())
+        subprocess.run([HERE.parent.parent / "openapi" / "check", document], check=True, capture_output=True, timeout=120)
         for path in ("//evil.example", "/%5Cevil.example", "https://evil.example", "/a%0d%0aSet-Cookie:x=y"):
             self.assertEqual(self.browser().open(f"{self.start}?return_to={path}")[0], 400, path)
         self.assertEqual(self.browser().open(self.redirect + "?code=x&state=y")[0], 401)

@@ -131,6 +131,7 @@ TEST_F(OidcProviderTest, DescriptionsMustBeTheProvidersOwnAndSafe) {
   const std::pair<const char*, const char*> changes[] = {
       {R"("issuer":"https://id.example")", R"("issuer":"https://evil.example")"},
       {"https://id.example/token", "http://id.example/token"},
+      {"https://id.example/me", "http://localhost/me"},
       {"https://id.example/auth", "javascript:alert(1)"},
       {"https://id.example/jwks", "file:///etc/passwd"},
       {R"("jwks_uri":"https://id.example/jwks",)", ""},

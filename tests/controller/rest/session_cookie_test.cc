@@ -77,7 +77,7 @@ class SessionCookieTest : public ::testing::Test {
     request.target = *ParseTarget(target);
     request.headers = std::move(headers);
     request.headers.try_emplace("host", "plimsoll.example:7445");
-    if (method != "GET") request.body = std::move(body);
+    if (method == "POST" || method == "PUT") request.body = std::move(body);
     request.id = "r-1";
     HttpResponse answer;
     absl::Notification done;
