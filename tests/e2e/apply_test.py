@@ -13,7 +13,8 @@ from engine import wait_for
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "deploy/examples/policy"
 SECRET = "a secret of sixteen bytes or more"
-EXPIRY = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=90)).strftime("%Y-%m-%dT00:00:00Z")
+EXPIRY, SOONER = ((datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)).strftime("%Y-%m-%dT00:00:00Z")
+                  for days in (90, 60))
 
 
 class Apply(unittest.TestCase):
@@ -176,11 +177,23 @@ class Apply(unittest.TestCase):
               baseline: azure-docker
               selector: {expression: "@gone"}
               rules: [{rule: no-such-rule, severity: LOW}]
+            ---
+            kind: Labels
+            metadata: {name: one}
+            spec: {selector: {all: true}, set: {rack: "1"}}
+            ---
+            kind: Labels
+            metadata: {name: two}
+            spec:
+              selector: {expression: tier}
+              set:
+                rack: "2"
             """)
         done = self.apply(check=False)
         self.assertEqual(done.returncode, 2, done.stdout)
         self.assertIn(f"{bad}:4: Schedule/broken: cron: ", done.stderr)
         self.assertIn(f"{bad}:11: Tailoring/broken: selector: ", done.stderr)
+        self.assertRegex(done.stderr, rf"{bad}:23: Labels/two: set.rack: one gives \S+ another value")
         self.assertIn("nothing was changed", done.stderr)
         self.assertEqual(self.controller.json("selector", "list").get("selectors", []), [])
         bad.write_text("kind: Schedule\nmetadata: {name: x}\nspec: {colour: red}\n")
@@ -237,11 +250,22 @@ class Apply(unittest.TestCase):
         states = sorted(w["state"] for w in self.controller.json("waiver", "list")["waivers"])
         self.assertEqual(states, ["PROPOSED", "REVOKED"])
         proposed = next(w for w in self.controller.json("waiver", "list")["waivers"] if w["state"] == "PROPOSED")
-        # One that was turned down is not proposed again as it is; another expiry renews.
+        # One that was turned down is not proposed again as it is.
         self.second("waiver", "reject", proposed["id"], "--note", "no")
         again = self.apply()
         self.assertIn("was rejected", again.stdout)
         self.assertIn("Nothing to do", again.stdout)
+        # Another expiry renews what there is.
+        self.write("rest.yaml", rest.replace("needs devices", "needs its devices"))
+        self.apply()
+        self.write("rest.yaml", rest.replace("needs devices", "needs its devices").replace(EXPIRY, SOONER))
+        plan = self.plan()
+        self.assertEqual([o["fields"][0]["field"] for o in plan["objects"] if "fields" in o], ["expireTime"])
+        self.apply()
+        proposed = [w for w in self.controller.json("waiver", "list")["waivers"] if w["state"] == "PROPOSED"]
+        self.assertEqual([(w["reason"], w["expireTime"]) for w in proposed], [("needs its devices", SOONER)])
+        history = self.controller.json("waiver", "history", proposed[0]["id"])["changes"]
+        self.assertEqual([change["action"] for change in history], ["RENEW", "PROPOSE"])
 
     def test_saved_selectors_in_a_schedule(self):
         self.controller.cli("selector", "save", "live", "env=test")
