@@ -104,10 +104,15 @@ class RealServer : public Server {
                   {}},
                  revocations_),
         sender_(clock_, Hostname()),
-        notifier_(store_->notifications(), sender_, secrets_, clock_, config.stale_after),
-        surface_({config_,        *store_,   index_,      changes_,  days_, book_,  revocations_,
-                  authenticator_, activity_, *authority_, secrets_,  oidc_, board_, notifier_,
-                  Resolver(),     stats_,    sessions_,   *workers_, id_,   clock_}),
+        notifier_(
+            store_->notifications(), sender_, secrets_,
+            [this] { return book_.current()->selectors(); }, clock_, config.stale_after),
+        surface_({config_,   *store_,     index_,       changes_,
+                  days_,     book_,       revocations_, authenticator_,
+                  activity_, *authority_, secrets_,     oidc_,
+                  board_,    notifier_,   Resolver(),   [this] { reevaluator_.Wake(); },
+                  stats_,    sessions_,   *workers_,    id_,
+                  clock_}),
         life_(clock_),
         scan_timer_(clock_),
         notify_timer_(clock_),
@@ -293,8 +298,9 @@ class RealServer : public Server {
 
   scans::HostResolver Resolver() {
     return [this](const v1::HostSelector& selector) {
+      const auto policy = book_.current();
       return index_.Read(
-          [&selector](const fleet::Fleet& fleet) { return fleet.Resolve(selector); });
+          [&](const fleet::Fleet& fleet) { return fleet.Resolve(selector, policy->selectors()); });
     };
   }
 

@@ -35,18 +35,20 @@ Surface::Surface(const SurfaceParts& parts)
     : parts_(parts),
       workers_(std::make_unique<support::WorkerPool>(parts.config.api_threads)),
       hosts_(parts.store, parts.index, parts.book, parts.revocations, parts.clock),
+      host_labels_(parts.store, parts.index, parts.book, parts.judge_again),
       baselines_(parts.book),
       findings_(parts.store, parts.index, baselines_, parts.book),
       summaries_(parts.store, parts.index, parts.days, baselines_, parts.clock),
       scans_(parts.store, parts.board, parts.resolve, parts.clock),
       schedules_(parts.store, parts.resolve, parts.clock),
       enrollment_tokens_(parts.store, parts.authority, parts.revocations, parts.clock),
-      events_(parts.index, parts.changes, parts.clock),
-      notifications_(parts.store, parts.notifier, parts.clock),
+      events_(parts.index, parts.changes, parts.book, parts.clock),
+      notifications_(parts.store, parts.notifier, parts.book, parts.clock),
       waivers_(
           parts.store, parts.index, parts.book, parts.clock,
           {.two_persons = parts.config.waiver_two_persons, .maximum = parts.config.waiver_maximum}),
       tailorings_(parts.store, parts.book, parts.clock),
+      selectors_(parts.store, parts.index, parts.book, parts.clock),
       baseline_versions_(parts.store, parts.book, parts.clock),
       what_if_runs_(parts.store, parts.index, parts.clock),
       what_ifs_(parts.book, what_if_runs_, waivers_, tailorings_, parts.clock),
@@ -76,6 +78,7 @@ Surface::~Surface() { Stop(absl::ZeroDuration()); }
 
 void Surface::AddMethods() {
   api::AddHostMethods(methods_, hosts_);
+  api::AddHostLabelMethods(methods_, host_labels_);
   api::AddBaselineMethods(methods_, baselines_);
   api::AddFindingMethods(methods_, findings_);
   api::AddSummaryMethods(methods_, summaries_);
@@ -90,6 +93,7 @@ void Surface::AddMethods() {
   api::AddActivityMethods(methods_, activities_);
   api::AddWaiverMethods(methods_, waivers_);
   api::AddTailoringMethods(methods_, tailorings_);
+  api::AddSelectorMethods(methods_, selectors_);
   api::AddBaselineVersionMethods(methods_, baseline_versions_);
   api::AddWhatIfMethods(methods_, what_ifs_);
   api::AddNotificationMethods(methods_, notifications_);
@@ -105,9 +109,10 @@ rest::ServiceParts Surface::RestParts() {
           .ready = [this] { return parts_.store.Ping(); },
           .fleet_version =
               [this] {
-                return absl::StrCat(
-                    parts_.id, "/",
-                    parts_.index.Read([](const fleet::Fleet& fleet) { return fleet.version(); }));
+                const uint64_t version =
+                    parts_.index.Read([](const fleet::Fleet& fleet) { return fleet.version(); });
+                // Of the policy, too: a saved selector may mean other hosts of the same fleet.
+                return absl::StrCat(parts_.id, "/", version, "/", parts_.book.current()->digest());
               }};
 }
 

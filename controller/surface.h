@@ -3,6 +3,7 @@
 
 #include <grpcpp/server.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,11 +17,13 @@
 #include "controller/access/secret_box.h"
 #include "controller/api/api.h"
 #include "controller/api/events.h"
+#include "controller/api/host_labels.h"
 #include "controller/api/identity.h"
 #include "controller/api/methods.h"
 #include "controller/api/notifications.h"
 #include "controller/api/oidc_sign_ins.h"
 #include "controller/api/schedules.h"
+#include "controller/api/selectors.h"
 #include "controller/api/tailorings.h"
 #include "controller/api/waivers.h"
 #include "controller/api/what_ifs.h"
@@ -63,6 +66,8 @@ struct SurfaceParts {
   scans::ScanBoard& board;
   notify::Notifier& notifier;
   scans::HostResolver resolve;
+  // Hosts may have to be judged by another policy. Must not block.
+  std::function<void()> judge_again;
   const gateway::GatewayStats& stats;
   const gateway::SessionRegistry& sessions;
   const support::WorkerPool& workers;
@@ -94,6 +99,7 @@ class Surface {
   const SurfaceParts parts_;
   std::unique_ptr<support::WorkerPool> workers_;
   api::Hosts hosts_;
+  api::HostLabels host_labels_;
   api::Baselines baselines_;
   api::Findings findings_;
   api::Summaries summaries_;
@@ -104,6 +110,7 @@ class Surface {
   api::Notifications notifications_;
   api::Waivers waivers_;
   api::Tailorings tailorings_;
+  api::Selectors selectors_;
   api::BaselineVersions baseline_versions_;
   reevaluate::WhatIfs what_if_runs_;
   api::WhatIfs what_ifs_;

@@ -4,27 +4,22 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/labels.h"
 #include "proto/support/version.h"
 #include "proto/support/yaml_config.h"
 
 namespace plimsoll::agent {
 namespace {
 
-constexpr char kLabelKeyCharacters[] = "abcdefghijklmnopqrstuvwxyz0123456789_./-";
-
 // "key=value" into `labels`; an explanation otherwise.
 std::string AddLabel(const std::string& text, std::map<std::string, std::string>& labels) {
   const size_t equals = text.find('=');
-  const std::string key = text.substr(0, equals);
-  if (equals == std::string::npos || key.empty() || key.size() > 63 ||
-      key.find_first_not_of(kLabelKeyCharacters) != std::string::npos ||
-      text.size() - equals > 256) {
-    return absl::StrCat("label \"", text,
-                        "\": expected key=value, the key of a-z 0-9 _ . / - and at most 63 ",
-                        "characters, the value at most 255 bytes");
-  }
-  labels[key] = text.substr(equals + 1);
-  return "";
+  const bool pair = equals != std::string::npos;
+  const absl::Status status =
+      pair ? support::CheckLabel(text.substr(0, equals), text.substr(equals + 1))
+           : support::CheckLabel("", text);
+  if (status.ok()) labels[text.substr(0, equals)] = text.substr(equals + 1);
+  return std::string(status.message());
 }
 
 }  // namespace

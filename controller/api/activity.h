@@ -43,7 +43,7 @@ struct EndedCall {
 };
 
 // Decides what of a call is written down: changes and exports when they were made, refusals, and
-// changes whose outcome is not known. Reads are not. Thread-safe.
+// changes whose outcome is not known. Reads are not, nor what was only validated. Thread-safe.
 class ActivityRecorder {
  public:
   ActivityRecorder(store::Store& store, access::ActivityLog& log) : store_(store), log_(log) {}

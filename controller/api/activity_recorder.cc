@@ -32,6 +32,9 @@ struct Change {
 constexpr Change kChanges[] = {
     {"HostService.RemoveHost", "hosts", "host_id", "host"},
     {"HostService.ReleaseHost", "hosts", "id", "host"},
+    {"HostService.SetHostLabels", "hosts", "host_id", ""},
+    {"SelectorService.SaveSelector", "selectors", "name", "selector.name"},
+    {"SelectorService.DeleteSelector", "selectors", "name", "name"},
     {"ScanService.CreateScan", "scans", "id", ""},
     {"ScanService.CancelScan", "scans", "id", "id"},
     {"ScheduleService.CreateSchedule", "schedules", "id", "schedule.name"},
@@ -93,6 +96,12 @@ std::string TextAt(const Message& message, absl::string_view path) {
   }
   if (field->cpp_type() != FieldDescriptor::CPPTYPE_STRING) return "";
   return message.GetReflection()->GetString(message, field).substr(0, 256);
+}
+
+// A request that only asks whether it could be answered.
+bool OnlyValidates(const Message& request) {
+  const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName("validate_only");
+  return field != nullptr && request.GetReflection()->GetBool(request, field);
 }
 
 bool IsSecret(const FieldDescriptor& field) {
@@ -205,6 +214,10 @@ std::string ActivityRecorder::Before(absl::string_view method, const Message& re
     const auto tailoring = store_.tailorings().Get(id);
     return tailoring.ok() ? WithoutSecrets(*tailoring) : "";
   }
+  if (kind == "selectors") {
+    const auto selector = store_.selectors().Get(id);
+    return selector.ok() ? WithoutSecrets(*selector) : "";
+  }
   if (kind == "hosts") {
     const auto host = store_.hosts().Get(id);
     return host.ok() ? WithoutSecrets(*host) : "";
@@ -217,7 +230,7 @@ absl::Status ActivityRecorder::Ended(const EndedCall& call) {
     SignedIn(call);
     return absl::OkStatus();
   }
-  const Change* change = FindChange(call.method);
+  const Change* change = OnlyValidates(call.request) ? nullptr : FindChange(call.method);
   v1::Activity entry =
       access::ActivityBy(call.who, std::string(call.method),
                          change == nullptr ? "" : ObjectOf(*change, call), call.outcome);

@@ -81,6 +81,7 @@ class Baselines {
   static absl::StatusOr<const v1::Rule*> FindRule(const v1::Baseline& baseline,
                                                   const std::string& rule);
   std::vector<policy::Document> all() const { return book_.current()->documents(); }
+  std::shared_ptr<const policy::Policy> policy() const { return book_.current(); }
 
  private:
   const policy::PolicyBook& book_;

@@ -15,10 +15,11 @@ constexpr size_t kMostWatchers = 256;
 
 class EventStream final : public Stream {
  public:
-  EventStream(const fleet::FleetIndex& index, fleet::ChangeLog& log, const support::Clock& clock,
-              fleet::Selector selector, std::string after)
+  EventStream(const fleet::FleetIndex& index, fleet::ChangeLog& log, const policy::PolicyBook& book,
+              const support::Clock& clock, fleet::Selector selector, std::string after)
       : index_(index),
         log_(log),
+        book_(book),
         clock_(clock),
         selector_(std::move(selector)),
         position_(log.last()) {
@@ -55,6 +56,8 @@ class EventStream final : public Stream {
  private:
   fleet::Selection Selected(const fleet::Selector& scope) const {
     fleet::Selection selection{selector_, ""};
+    // Saved selectors may have changed, or gone, since it began.
+    policy::Expand(book_.current()->selectors(), selection.selector).IgnoreError();
     selection.selector.insert(selection.selector.end(), scope.begin(), scope.end());
     return selection;
   }
@@ -95,6 +98,7 @@ class EventStream final : public Stream {
 
   const fleet::FleetIndex& index_;
   fleet::ChangeLog& log_;
+  const policy::PolicyBook& book_;
   const support::Clock& clock_;
   const fleet::Selector selector_;
   uint64_t handle_ = 0;
@@ -110,8 +114,12 @@ absl::StatusOr<std::unique_ptr<Stream>> Events::Open(const v1::WatchEventsReques
   auto selector =
       fleet::SelectorOf({request.labels().begin(), request.labels().end()}, request.selector());
   if (!selector.ok()) return selector.status();
-  auto stream =
-      std::make_unique<EventStream>(index_, log_, clock_, *std::move(selector), request.after());
+  fleet::Selector expanded = *selector;
+  if (auto status = policy::Expand(book_.current()->selectors(), expanded); !status.ok()) {
+    return status;
+  }
+  auto stream = std::make_unique<EventStream>(index_, log_, book_, clock_, *std::move(selector),
+                                              request.after());
   if (auto status = stream->Watch(std::move(changed)); !status.ok()) return status;
   return stream;
 }

@@ -8,6 +8,7 @@
 #include "controller/api/method.h"
 #include "controller/fleet/change_log.h"
 #include "controller/fleet/index.h"
+#include "controller/policy/policy_book.h"
 #include "plimsoll/v1/event_service.pb.h"
 #include "proto/support/clock.h"
 
@@ -18,8 +19,9 @@ class MethodTable;
 // Thread-safe. Borrows what it is given.
 class Events {
  public:
-  Events(const fleet::FleetIndex& index, fleet::ChangeLog& log, const support::Clock& clock)
-      : index_(index), log_(log), clock_(clock) {}
+  Events(const fleet::FleetIndex& index, fleet::ChangeLog& log, const policy::PolicyBook& book,
+         const support::Clock& clock)
+      : index_(index), log_(log), book_(book), clock_(clock) {}
   // As EventService.WatchEvents. INVALID_ARGUMENT: the selector; RESOURCE_EXHAUSTED.
   absl::StatusOr<std::unique_ptr<Stream>> Open(const v1::WatchEventsRequest& request,
                                                std::function<void()> changed);
@@ -27,6 +29,7 @@ class Events {
  private:
   const fleet::FleetIndex& index_;
   fleet::ChangeLog& log_;
+  const policy::PolicyBook& book_;
   const support::Clock& clock_;
 };
 

@@ -11,8 +11,8 @@ absl::StatusOr<v1::ListFindingsResponse> Findings::List(const Principal& who,
   if (!size.ok()) return size.status();
   auto after = DecodePageToken(request.page_token(), 1);
   if (!after.ok()) return after.status();
-  auto selector =
-      fleet::SelectorOf({request.labels().begin(), request.labels().end()}, request.selector());
+  auto selector = fleet::SelectorOf({request.labels().begin(), request.labels().end()},
+                                    request.selector(), baselines_.policy()->selectors());
   if (!selector.ok()) return selector.status();
   if (auto status = Narrow(who, *selector); !status.ok()) return status;
   fleet::FindingQuery query;

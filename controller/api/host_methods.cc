@@ -1,3 +1,4 @@
+#include "controller/api/host_labels.h"
 #include "controller/api/methods.h"
 
 namespace plimsoll::api {
@@ -15,6 +16,11 @@ void AddHostMethods(MethodTable& table, Hosts& hosts) {
             &Hosts::Remove);
   table.Add({"HostService.ReleaseHost", Permission::kAdminister, "POST /v1/hosts/{host}/release"},
             hosts, &Hosts::Release);
+}
+
+void AddHostLabelMethods(MethodTable& table, HostLabels& labels) {
+  table.Add({"HostService.SetHostLabels", Permission::kLabel, "POST /v1/host-labels"}, labels,
+            &HostLabels::Set);
 }
 
 }  // namespace plimsoll::api

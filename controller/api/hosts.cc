@@ -27,8 +27,8 @@ absl::StatusOr<v1::ListHostsResponse> Hosts::List(const Principal& who,
   if (!size.ok()) return size.status();
   auto after = DecodePageToken(request.page_token(), 2);
   if (!after.ok()) return after.status();
-  auto selector =
-      fleet::SelectorOf({request.labels().begin(), request.labels().end()}, request.selector());
+  auto selector = fleet::SelectorOf({request.labels().begin(), request.labels().end()},
+                                    request.selector(), book_.current()->selectors());
   if (!selector.ok()) return selector.status();
   if (auto status = Narrow(who, *selector); !status.ok()) return status;
   fleet::HostQuery query;

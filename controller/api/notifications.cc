@@ -10,6 +10,7 @@
 #include "controller/api/scan_requests.h"
 #include "controller/api/scope.h"
 #include "controller/fleet/selector.h"
+#include "proto/support/digest.h"
 #include "proto/support/times.h"
 
 namespace plimsoll::api {
@@ -22,7 +23,7 @@ constexpr size_t kLongestDescription = 512;
 constexpr int kMostBaselines = 100;
 constexpr absl::Duration kLongestWindow = absl::Hours(1);
 
-absl::Status Check(const v1::NotificationChannel& channel) {
+absl::Status Check(const v1::NotificationChannel& channel, const fleet::SavedSelectors& saved) {
   if (auto status = CheckName("name", channel.name()); !status.ok()) return status;
   if (auto status = notify::CheckTarget(channel); !status.ok()) return status;
   for (const int kind : channel.kinds()) {
@@ -35,7 +36,7 @@ absl::Status Check(const v1::NotificationChannel& channel) {
   if (!v1::Severity_IsValid(channel.minimum_severity())) {
     return absl::InvalidArgumentError("minimum_severity: expected INFO to CRITICAL");
   }
-  if (const auto selector = fleet::ParseSelector(channel.selector()); !selector.ok()) {
+  if (const auto selector = fleet::SelectorOf({}, channel.selector(), saved); !selector.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("selector: ", selector.status().message()));
   }
   if (channel.baselines_size() > kMostBaselines) {
@@ -47,6 +48,9 @@ absl::Status Check(const v1::NotificationChannel& channel) {
   const absl::Duration window = support::ToDuration(channel.window());
   if (window < absl::ZeroDuration() || window > kLongestWindow) {
     return absl::InvalidArgumentError("window: expected 0s to 1h");
+  }
+  if (auto status = CheckOptionalName("managed_by", channel.managed_by()); !status.ok()) {
+    return status;
   }
   return CheckLength("description", channel.description(), kLongestDescription);
 }
@@ -65,14 +69,42 @@ std::string ReceiverOf(const v1::NotificationChannel& channel) {
   return "";
 }
 
+// INVALID_ARGUMENT: the secret that is kept would go to another receiver.
+absl::Status CheckSecretStays(const v1::NotificationChannel& wanted,
+                              const store::StoredChannel& stored) {
+  if (stored.sealed_secret.empty() || !SecretOf(wanted).empty() ||
+      ReceiverOf(wanted) == ReceiverOf(stored.channel)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError("channel: the receiver is another one; give its secret, too");
+}
+
+v1::NotificationChannel WithoutSecret(v1::NotificationChannel channel) {
+  if (channel.has_webhook()) channel.mutable_webhook()->clear_secret();
+  if (channel.has_email()) channel.mutable_email()->clear_password();
+  return channel;
+}
+
 }  // namespace
+
+bool Notifications::IsNewSecret(const v1::NotificationChannel& wanted,
+                                const store::StoredChannel& stored) const {
+  const std::string& secret = SecretOf(wanted);
+  if (secret.empty()) return false;
+  const auto kept = notifier_.box().Open(stored.sealed_secret);
+  // Digests, so that how long it takes says nothing.
+  return !kept.ok() || support::Sha256Hex(*kept) != support::Sha256Hex(secret);
+}
 
 absl::StatusOr<v1::NotificationChannel> Notifications::Create(
     const Principal& who, const v1::CreateNotificationChannelRequest& request) {
   if (auto status = RequireWholeFleet(who, "notifications"); !status.ok()) return status;
   store::StoredChannel stored;
   stored.channel = request.channel();
-  if (auto status = Check(stored.channel); !status.ok()) return status;
+  if (auto status = Check(stored.channel, book_.current()->selectors()); !status.ok()) {
+    return status;
+  }
+  if (request.validate_only()) return WithoutSecret(stored.channel);
   stored.channel.set_id(NewId("nc-"));
   stored.channel.set_created_by(who.name);
   *stored.channel.mutable_create_time() = support::ToTimestamp(clock_.Now());
@@ -106,9 +138,15 @@ absl::StatusOr<v1::NotificationChannel> Notifications::Update(
     const Principal& who, const v1::UpdateNotificationChannelRequest& request) {
   if (auto status = RequireWholeFleet(who, "notifications"); !status.ok()) return status;
   const v1::NotificationChannel& wanted = request.channel();
-  if (auto status = Check(wanted); !status.ok()) return status;
+  if (auto status = Check(wanted, book_.current()->selectors()); !status.ok()) return status;
   const auto found = store_.notifications().Get(wanted.id().empty() ? wanted.name() : wanted.id());
   if (!found.ok()) return found.status();
+  if (auto status = CheckSecretStays(wanted, *found); !status.ok()) return status;
+  if (request.validate_only()) {
+    v1::NotificationChannel channel = WithoutSecret(wanted);
+    channel.set_etag(IsNewSecret(wanted, *found) ? "" : found->channel.etag());
+    return channel;
+  }
   return store_.notifications().Update(
       found->channel.id(), [&](store::StoredChannel& stored) -> absl::Status {
         if (!wanted.etag().empty() && wanted.etag() != stored.channel.etag()) {
@@ -116,14 +154,9 @@ absl::StatusOr<v1::NotificationChannel> Notifications::Update(
               absl::StrCat("etag: \"", stored.channel.name(),
                            "\" was changed meanwhile; read it again and repeat the change"));
         }
-        const bool same_receiver = ReceiverOf(wanted) == ReceiverOf(stored.channel);
+        if (auto status = CheckSecretStays(wanted, stored); !status.ok()) return status;
         if (const std::string& secret = SecretOf(wanted); !secret.empty()) {
           stored.sealed_secret = notifier_.box().Seal(secret);
-        } else if (!same_receiver) {
-          if (!stored.sealed_secret.empty()) {
-            return absl::InvalidArgumentError(
-                "channel: the receiver is another one; give its secret, too");
-          }
         }
         const std::string id = stored.channel.id();
         stored.channel = wanted;

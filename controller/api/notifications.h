@@ -3,6 +3,7 @@
 
 #include "absl/status/statusor.h"
 #include "controller/notify/notifier.h"
+#include "controller/policy/policy_book.h"
 #include "controller/store/store.h"
 #include "plimsoll/v1/notification_service.pb.h"
 #include "proto/support/clock.h"
@@ -12,8 +13,9 @@ namespace plimsoll::api {
 // Thread-safe. Borrows all.
 class Notifications {
  public:
-  Notifications(store::Store& store, notify::Notifier& notifier, const support::Clock& clock)
-      : store_(store), notifier_(notifier), clock_(clock) {}
+  Notifications(store::Store& store, notify::Notifier& notifier, const policy::PolicyBook& book,
+                const support::Clock& clock)
+      : store_(store), notifier_(notifier), book_(book), clock_(clock) {}
   absl::StatusOr<v1::NotificationChannel> Create(
       const store::Principal& who, const v1::CreateNotificationChannelRequest& request);
   absl::StatusOr<v1::NotificationChannel> Get(const store::Principal& who,
@@ -32,8 +34,12 @@ class Notifications {
       const store::Principal& who, const v1::RetryNotificationDeliveryRequest& request);
 
  private:
+  // Whether `wanted` brings a secret that is not the one that is kept.
+  bool IsNewSecret(const v1::NotificationChannel& wanted, const store::StoredChannel& stored) const;
+
   store::Store& store_;
   notify::Notifier& notifier_;
+  const policy::PolicyBook& book_;
   const support::Clock& clock_;
 };
 

@@ -1,4 +1,5 @@
 #include "controller/api/methods.h"
+#include "controller/api/selectors.h"
 
 namespace plimsoll::api {
 
@@ -44,6 +45,18 @@ void AddTailoringMethods(MethodTable& table, Tailorings& tailorings) {
   table.Add(
       {"TailoringService.DeleteTailoring", Permission::kPolicy, "DELETE /v1/tailorings/{name}"},
       tailorings, &Tailorings::Delete);
+}
+
+void AddSelectorMethods(MethodTable& table, Selectors& selectors) {
+  table.Add({"SelectorService.SaveSelector", Permission::kLabel,
+             "PUT /v1/selectors/{selector.name}", "selector"},
+            selectors, &Selectors::Save);
+  table.Add({"SelectorService.ListSelectors", Permission::kRead, "GET /v1/selectors"}, selectors,
+            &Selectors::List);
+  table.Add({"SelectorService.GetSelector", Permission::kRead, "GET /v1/selectors/{name}"},
+            selectors, &Selectors::Get);
+  table.Add({"SelectorService.DeleteSelector", Permission::kLabel, "DELETE /v1/selectors/{name}"},
+            selectors, &Selectors::Delete);
 }
 
 void AddBaselineVersionMethods(MethodTable& table, BaselineVersions& versions) {

@@ -56,6 +56,10 @@ absl::Status CheckName(absl::string_view field, absl::string_view name) {
       absl::StrCat(field, ": expected 1 to ", kLongest, " of a-z, 0-9 and -"));
 }
 
+absl::Status CheckOptionalName(absl::string_view field, absl::string_view name) {
+  return name.empty() ? absl::OkStatus() : CheckName(field, name);
+}
+
 absl::StatusOr<absl::Duration> ScanTimeout(const google::protobuf::Duration* timeout) {
   if (timeout == nullptr) return scans::kDefaultScanTimeout;
   const absl::Duration duration =

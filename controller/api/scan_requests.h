@@ -27,6 +27,8 @@ absl::Status CheckLength(absl::string_view field, absl::string_view text, size_t
 
 // INVALID_ARGUMENT: not a name that a person gives to a thing: 1 to 63 of a-z, 0-9 and -.
 absl::Status CheckName(absl::string_view field, absl::string_view name);
+// The same for one that need not be given.
+absl::Status CheckOptionalName(absl::string_view field, absl::string_view name);
 
 // An id that nobody guesses: `prefix` and 16 hex digits.
 std::string NewId(absl::string_view prefix);

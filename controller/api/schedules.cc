@@ -53,9 +53,10 @@ absl::Status Schedules::Check(const v1::Schedule& schedule) const {
   if (auto status = CheckSelector(schedule.selector(), "selector.", "expression"); !status.ok()) {
     return status;
   }
-  if (auto status = CheckLength("description", schedule.description(), kLongestDescription);
-      !status.ok()) {
-    return status;
+  for (const absl::Status& status :
+       {CheckLength("description", schedule.description(), kLongestDescription),
+        CheckOptionalName("managed_by", schedule.managed_by())}) {
+    if (!status.ok()) return status;
   }
   if (schedule.has_timeout()) {
     if (const auto timeout = ScanTimeout(&schedule.timeout()); !timeout.ok()) {
@@ -90,6 +91,7 @@ absl::StatusOr<v1::Schedule> Schedules::Create(const Principal& who,
   *schedule.mutable_create_time() = support::ToTimestamp(clock_.Now());
   const auto next = FirstRun(schedule, clock_.Now());
   if (!next.ok()) return next.status();
+  if (request.validate_only()) return schedule;
   return store_.schedules().Create(schedule, *next);
 }
 
@@ -131,6 +133,10 @@ absl::StatusOr<v1::Schedule> Schedules::Update(const Principal& who,
     if (auto status = Narrow(who, resolve_, *wanted.mutable_selector()); !status.ok()) {
       return status;
     }
+  }
+  if (request.validate_only()) {
+    if (auto next = FirstRun(wanted, clock_.Now()); !next.ok()) return next.status();
+    return wanted;
   }
   return store_.schedules().Update(
       found->schedule.id(), [&](store::StoredSchedule& stored) -> absl::Status {

@@ -36,8 +36,16 @@ std::string JoinScopes(absl::string_view a, absl::string_view b) {
 
 absl::Status CheckScope(absl::string_view field, absl::string_view scope) {
   const auto parsed = fleet::ParseSelector(scope);
-  if (parsed.ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(field, ": ", parsed.status().message()));
+  if (!parsed.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": ", parsed.status().message()));
+  }
+  for (const fleet::Requirement& requirement : *parsed) {
+    if (requirement.kind != fleet::Requirement::Kind::kSaved) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": a scope names no saved selector; write out what @", requirement.key,
+                     " requires"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Narrow(const Principal& who, fleet::Selector& selector) {
@@ -60,7 +68,9 @@ absl::Status Narrow(const Principal& who, const scans::HostResolver& resolve,
     if (!ids.ok() || ids->empty()) return NoSuchHost(host);
   }
   // A comma that hides in the request's expression cannot widen it: all requirements must hold.
-  if (auto status = CheckScope("selector", selector.expression()); !status.ok()) return status;
+  if (const auto parsed = fleet::ParseSelector(selector.expression()); !parsed.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("selector: ", parsed.status().message()));
+  }
   selector.set_all(false);
   selector.set_expression(JoinScopes(who.scope, selector.expression()));
   return absl::OkStatus();

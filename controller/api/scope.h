@@ -23,7 +23,8 @@ inline bool Limited(const Principal& who) { return !who.scope.empty(); }
 // Both scopes at once: hosts that fit each. Empty: the whole fleet.
 std::string JoinScopes(absl::string_view a, absl::string_view b);
 
-// INVALID_ARGUMENT, with the field: not a selector.
+// INVALID_ARGUMENT, with the field: not a selector, or one that names a saved selector. Who may
+// save selectors must not change what others see.
 absl::Status CheckScope(absl::string_view field, absl::string_view scope);
 
 // Adds the caller's scope to what a request selects. INTERNAL: the scope as stored is no selector.

@@ -21,9 +21,10 @@ constexpr int kMostDays = 366;
 
 // The hosts that labels and selector of `request` mean, as far as the caller sees them.
 template <class Request>
-absl::StatusOr<fleet::Selection> SelectionOf(const Principal& who, const Request& request) {
-  auto selector =
-      fleet::SelectorOf({request.labels().begin(), request.labels().end()}, request.selector());
+absl::StatusOr<fleet::Selection> SelectionOf(const Principal& who, const Baselines& baselines,
+                                             const Request& request) {
+  auto selector = fleet::SelectorOf({request.labels().begin(), request.labels().end()},
+                                    request.selector(), baselines.policy()->selectors());
   if (!selector.ok()) return selector.status();
   if (auto status = Narrow(who, *selector); !status.ok()) return status;
   return fleet::Selection{*std::move(selector), ""};
@@ -52,7 +53,7 @@ absl::StatusOr<v1::Summary> Summaries::Get(const Principal& who,
                                            const v1::GetSummaryRequest& request) {
   auto baseline = baselines_.Find(request.baseline());
   if (!baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(who, request);
+  auto selection = SelectionOf(who, baselines_, request);
   if (!selection.ok()) return selection.status();
   if (!request.host().empty()) {
     auto host = FindHost(store_, who, request.host());
@@ -70,7 +71,7 @@ absl::StatusOr<v1::ListLabelSummariesResponse> Summaries::ListByLabel(
   if (request.label().empty()) {
     return absl::InvalidArgumentError("label: the key to split by is required, e.g. \"team\"");
   }
-  auto selection = SelectionOf(who, request);
+  auto selection = SelectionOf(who, baselines_, request);
   if (!selection.ok()) return selection.status();
   auto size = PageSize(request.page_size());
   if (!size.ok()) return size.status();
@@ -105,7 +106,7 @@ absl::StatusOr<v1::ListLabelSummariesResponse> Summaries::ListByLabel(
 absl::StatusOr<v1::ListWorstHostsResponse> Summaries::ListWorst(
     const Principal& who, const v1::ListWorstHostsRequest& request) {
   if (auto baseline = baselines_.Find(request.baseline()); !baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(who, request);
+  auto selection = SelectionOf(who, baselines_, request);
   if (!selection.ok()) return selection.status();
   const int limit = request.limit() == 0 ? kDefaultWorst : request.limit();
   if (limit < 1 || limit > kMostWorst) {
@@ -121,7 +122,7 @@ absl::StatusOr<v1::ListFailingConfigurationsResponse> Summaries::ListConfigurati
     const Principal& who, const v1::ListFailingConfigurationsRequest& request) {
   auto baseline = baselines_.Find(request.baseline());
   if (!baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(who, request);
+  auto selection = SelectionOf(who, baselines_, request);
   if (!selection.ok()) return selection.status();
   std::string wanted;
   if (!request.rule().empty()) {
@@ -184,7 +185,7 @@ absl::StatusOr<v1::ListFailingConfigurationsResponse> Summaries::ListConfigurati
 absl::StatusOr<v1::Trend> Summaries::GetTrend(const Principal& who,
                                               const v1::GetTrendRequest& request) {
   if (auto baseline = baselines_.Find(request.baseline()); !baseline.ok()) return baseline.status();
-  auto selection = SelectionOf(who, request);
+  auto selection = SelectionOf(who, baselines_, request);
   if (!selection.ok()) return selection.status();
   const int days = request.days() == 0 ? kDefaultDays : request.days();
   if (days < 1 || days > kMostDays) {

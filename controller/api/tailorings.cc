@@ -60,15 +60,18 @@ absl::Status Tailorings::Check(v1::Tailoring& tailoring) const {
   if (auto status = CheckSelector(tailoring.selector(), "selector.", "expression"); !status.ok()) {
     return status;
   }
-  if (auto matcher = policy::HostMatcher::Of(tailoring.selector()); !matcher.ok()) {
+  const auto policy = book_.current();
+  if (auto matcher = policy::HostMatcher::Of(tailoring.selector(), policy->selectors());
+      !matcher.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("selector: ", matcher.status().message()));
   }
   if (std::abs(tailoring.priority()) > kHighestPriority) {
     return absl::InvalidArgumentError("priority: expected -1000 to 1000");
   }
-  if (auto status = CheckLength("description", tailoring.description(), kLongestText);
-      !status.ok()) {
-    return status;
+  for (const absl::Status& status :
+       {CheckLength("description", tailoring.description(), kLongestText),
+        CheckOptionalName("managed_by", tailoring.managed_by())}) {
+    if (!status.ok()) return status;
   }
   if (tailoring.rules().empty() || tailoring.rules_size() > kMostRules) {
     return absl::InvalidArgumentError(absl::StrCat("rules: expected 1 to ", kMostRules));
@@ -103,6 +106,7 @@ absl::StatusOr<v1::Tailoring> Tailorings::Set(const Principal& who,
   if (auto status = RequireWholeFleet(who, "tailoring"); !status.ok()) return status;
   v1::Tailoring tailoring = request.tailoring();
   if (auto status = Check(tailoring); !status.ok()) return status;
+  if (request.validate_only()) return tailoring;
   auto made = store_.tailorings().Set(tailoring, who.name, clock_.Now());
   if (made.ok()) Changed(who, tailoring.name());
   return made;

@@ -47,7 +47,8 @@ absl::StatusOr<v1::Waiver> Waivers::Find(const Principal& who, const std::string
   if (!waiver.ok() || who.scope.empty()) return waiver;
   auto scope = ScopeOf(who);
   if (!scope.ok()) return scope.status();
-  auto hosts = fleet::FindCoverageHosts(index_, *waiver, *scope);
+  const auto policy = book_.current();
+  auto hosts = fleet::FindCoverageHosts(index_, *waiver, policy->selectors(), *scope);
   if (!hosts.ok()) return hosts.status();
   if (hosts->selected > 0) return waiver;
   return absl::NotFoundError(
@@ -59,10 +60,11 @@ absl::Status Waivers::Count(const fleet::Selector& scope, size_t shown, bool any
   int64_t covered = 0;
   int64_t lapsed = 0;
   if (waiver.active()) {
-    auto hosts = fleet::FindCoverageHosts(index_, waiver, scope);
+    const auto policy = book_.current();
+    auto hosts = fleet::FindCoverageHosts(index_, waiver, policy->selectors(), scope);
     if (!hosts.ok()) return hosts.status();
     const auto status = fleet::VisitCoverage(
-        store_.reports(), *book_.current(), waiver, hosts->failing, 0,
+        store_.reports(), *policy, waiver, hosts->failing, 0,
         std::min(hosts->failing.size(), options_.maximum_hosts),
         [&](size_t, fleet::CoveredFinding found) {
           v1::FleetFinding& finding = found.finding;
@@ -95,7 +97,8 @@ absl::StatusOr<v1::PreviewWaiverResponse> Waivers::Preview(
   if (auto status = Normalize(who, waiver); !status.ok()) return status;
   auto scope = ScopeOf(who);
   if (!scope.ok()) return scope.status();
-  auto found = fleet::FindCoverageHosts(index_, waiver, *scope);
+  const auto policy = book_.current();
+  auto found = fleet::FindCoverageHosts(index_, waiver, policy->selectors(), *scope);
   if (!found.ok()) return found.status();
   const std::vector<fleet::CoverageHost>& hosts = found->failing;
   // The last host of the page before may have more.
@@ -113,7 +116,7 @@ absl::StatusOr<v1::PreviewWaiverResponse> Waivers::Preview(
   size_t last_on_host = 0;
   bool more = false;
   const auto status = fleet::VisitCoverage(
-      store_.reports(), *book_.current(), waiver, hosts, begin, first_page ? counted : hosts.size(),
+      store_.reports(), *policy, waiver, hosts, begin, first_page ? counted : hosts.size(),
       [&](size_t host, fleet::CoveredFinding covered) {
         if (host != current) {
           current = host;
@@ -208,6 +211,7 @@ absl::StatusOr<v1::ListWaiversResponse> Waivers::List(const Principal& who,
   bool last = false;
   for (v1::Waiver& waiver : *waivers) {
     if (last) break;
+    if (!request.managed_by().empty() && waiver.managed_by() != request.managed_by()) continue;
     if (!who.scope.empty() && !Find(who, waiver.id()).ok()) continue;
     policy::SetTimes(query.now, waiver);
     if (filtered || request.with_counts()) {

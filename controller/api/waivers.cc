@@ -46,7 +46,9 @@ absl::Status CheckTexts(const v1::Waiver& waiver) {
   }
   for (const absl::Status& status : {CheckLength("reason", waiver.reason(), kLongestText),
                                      CheckLength("owner", waiver.owner(), kLongestName),
-                                     CheckLength("ticket", waiver.ticket(), kLongestName)}) {
+                                     CheckLength("ticket", waiver.ticket(), kLongestName),
+                                     CheckOptionalName("name", waiver.name()),
+                                     CheckOptionalName("managed_by", waiver.managed_by())}) {
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -104,8 +106,10 @@ absl::Status Waivers::Normalize(const Principal& who, v1::Waiver& waiver) const 
   }
   v1::HostSelector& selector = *waiver.mutable_selector();
   if (auto status = CheckSelector(selector, "selector.", "expression"); !status.ok()) return status;
-  const auto resolve = [this](const v1::HostSelector& asked) {
-    return index_.Read([&asked](const fleet::Fleet& fleet) { return fleet.Resolve(asked); });
+  const auto policy = book_.current();
+  const auto resolve = [&](const v1::HostSelector& asked) {
+    return index_.Read(
+        [&](const fleet::Fleet& fleet) { return fleet.Resolve(asked, policy->selectors()); });
   };
   // First, so that names outside the caller's part of the fleet are as if they were not there.
   if (auto status = Narrow(who, resolve, selector); !status.ok()) return status;
@@ -125,7 +129,7 @@ absl::Status Waivers::Normalize(const Principal& who, v1::Waiver& waiver) const 
     ids.insert(found->begin(), found->end());
   }
   selector.mutable_hosts()->Assign(ids.begin(), ids.end());
-  if (auto matcher = policy::HostMatcher::Of(selector); !matcher.ok()) {
+  if (auto matcher = policy::HostMatcher::Of(selector, policy->selectors()); !matcher.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("selector: ", matcher.status().message()));
   }
   return absl::OkStatus();
@@ -180,10 +184,13 @@ absl::StatusOr<v1::Waiver> Waivers::Create(const Principal& who,
   if (from.has_start_time()) *waiver.mutable_start_time() = from.start_time();
   if (from.has_expire_time()) *waiver.mutable_expire_time() = from.expire_time();
   waiver.set_bound_to_facts(from.bound_to_facts());
+  waiver.set_name(from.name());
+  waiver.set_managed_by(from.managed_by());
   for (const absl::Status& status :
        {CheckTexts(waiver), CheckTimes(waiver), Normalize(who, waiver)}) {
     if (!status.ok()) return status;
   }
+  if (request.validate_only()) return waiver;
   const store::WaiverNote note{v1::WaiverChange::PROPOSE, who.name, "", clock_.Now()};
   waiver.set_id(NewId("w-"));
   waiver.set_state(v1::Waiver::PROPOSED);
@@ -196,14 +203,15 @@ absl::StatusOr<v1::Waiver> Waivers::Create(const Principal& who,
 }
 
 absl::StatusOr<store::WaiverBindings> Waivers::Bind(const v1::Waiver& waiver) const {
-  auto hosts = fleet::FindCoverageHosts(index_, waiver, {});
+  const auto policy = book_.current();
+  auto hosts = fleet::FindCoverageHosts(index_, waiver, policy->selectors(), {});
   if (!hosts.ok()) return hosts.status();
   store::WaiverBindings bindings;
   size_t count = 0;
   bool over = hosts->failing.size() > options_.maximum_hosts;
   if (!over) {
     const auto status = fleet::VisitCoverage(
-        store_.reports(), *book_.current(), waiver, hosts->failing, 0, hosts->failing.size(),
+        store_.reports(), *policy, waiver, hosts->failing, 0, hosts->failing.size(),
         [&](size_t host, const fleet::CoveredFinding& found) {
           std::vector<uint64_t>& approved = bindings[hosts->failing[host].id];
           if (std::find(approved.begin(), approved.end(), found.fingerprint) == approved.end()) {

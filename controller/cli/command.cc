@@ -119,6 +119,9 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddNotification(app, session);
   AddWaiver(app, session);
   AddTailoring(app, session);
+  AddLabel(app, session);
+  AddSelector(app, session);
+  AddApply(app, session);
   AddToken(app, session);
   AddUser(app, session);
   AddApiToken(app, session);

@@ -174,6 +174,17 @@ struct HostOptions {
   ReportViewOptions view;
 };
 
+// "env=prod, team=shop (central)".
+std::string MarkedLabels(const v1::Host& host) {
+  std::vector<std::string> parts;
+  const std::map<std::string, std::string> sorted(host.labels().begin(), host.labels().end());
+  for (const auto& [key, value] : sorted) {
+    parts.push_back(absl::StrCat(Printable(key, 64), "=", Printable(value, 255),
+                                 host.central_labels().contains(key) ? " (central)" : ""));
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
 absl::Status ShowHost(Client& client, const HostOptions& options, Session& session) {
   v1::GetHostReportRequest request;
   request.set_host(options.host);
@@ -190,7 +201,13 @@ absl::Status ShowHost(Client& client, const HostOptions& options, Session& sessi
   auto baseline = client.Call(&v1::BaselineService::Stub::GetBaseline,
                               v1::BaselineService::NewStub(client.channel()), wanted);
   if (!baseline.ok()) return baseline.status();
+  v1::GetHostRequest named;
+  named.set_host(options.host);
+  auto host = client.Call(&v1::HostService::Stub::GetHost,
+                          v1::HostService::NewStub(client.channel()), named);
+  if (!host.ok()) return host.status();
   PrintReport(*report, *baseline, options.view, session.terminal, *session.out);
+  if (!host->labels().empty()) *session.out << "labels " << MarkedLabels(*host) << "\n";
   *session.out << "observed " << FormatInstant(report->observed_time()) << "\n";
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 #include "controller/evaluate/yaml_decode.h"
 
+#include <google/protobuf/util/time_util.h>
 #include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
@@ -80,7 +81,8 @@ bool HasDefaults(const Descriptor& type, int depth = 0) {
 
 class Decoder {
  public:
-  Decoder(absl::string_view file, YamlDecoding& result) : file_(file), result_(result) {}
+  Decoder(absl::string_view file, YamlDecoding& result, bool json = false)
+      : file_(file), json_(json), result_(result) {}
 
   void Problem(int line, absl::string_view what) {
     // One line each, whatever the keys of a document hold.
@@ -132,9 +134,12 @@ class Decoder {
     key_line_ = Line(key);
     const std::string& name = key.Scalar();
     const FieldDescriptor* field = type.FindFieldByName(name);
+    if (field == nullptr && json_) field = type.FindFieldByCamelcaseName(name);
     if (field == nullptr) {
       std::vector<std::string> valid;
-      for (int i = 0; i < type.field_count(); ++i) valid.push_back(type.field(i)->name());
+      for (int i = 0; i < type.field_count(); ++i) {
+        valid.push_back(json_ ? type.field(i)->json_name() : type.field(i)->name());
+      }
       std::sort(valid.begin(), valid.end());
       Problem(Line(key),
               absl::StrCat(IsUnion(type) ? "unknown check \"" : "unknown key \"", name, "\"",
@@ -142,7 +147,7 @@ class Decoder {
                            valid.empty() ? "none" : "one of: ", absl::StrJoin(valid, ", ")));
       return;
     }
-    if (!seen.insert(name).second) {
+    if (!seen.insert(field->name()).second) {
       Problem(Line(key),
               absl::StrCat("duplicate key \"", name, "\"", place.empty() ? "" : " in ", place));
       return;
@@ -220,11 +225,12 @@ class Decoder {
     };
     using R = google::protobuf::Reflection;
     switch (field.cpp_type()) {
-      case FieldDescriptor::CPPTYPE_MESSAGE:
-        DecodeMessage(node, place,
-                      field.is_repeated() ? *reflection.AddMessage(&out, &field)
-                                          : *reflection.MutableMessage(&out, &field));
+      case FieldDescriptor::CPPTYPE_MESSAGE: {
+        Message& inner = field.is_repeated() ? *reflection.AddMessage(&out, &field)
+                                             : *reflection.MutableMessage(&out, &field);
+        if (!json_ || !DecodeTime(node, place, inner)) DecodeMessage(node, place, inner);
         return;
+      }
       case FieldDescriptor::CPPTYPE_STRING:
         if (!node.IsScalar()) return Expected(node, place, "text");
         if (!Allowed(node, place, field)) return;
@@ -265,12 +271,32 @@ class Decoder {
     }
   }
 
+  // False: `out` is neither a time nor a duration.
+  bool DecodeTime(const YAML::Node& node, const std::string& place, Message& out) {
+    using google::protobuf::util::TimeUtil;
+    const std::string& text = node.IsScalar() ? node.Scalar() : "";
+    if (out.GetDescriptor() == google::protobuf::Timestamp::descriptor()) {
+      google::protobuf::Timestamp time;
+      if (!TimeUtil::FromString(text, &time)) Expected(node, place, "a time: 2026-12-31T00:00:00Z");
+      out.CopyFrom(time);
+      return true;
+    }
+    if (out.GetDescriptor() == google::protobuf::Duration::descriptor()) {
+      google::protobuf::Duration duration;
+      if (!TimeUtil::FromString(text, &duration)) Expected(node, place, "a duration: 600s");
+      out.CopyFrom(duration);
+      return true;
+    }
+    return false;
+  }
+
   void DecodeEnum(const YAML::Node& node, const std::string& place, const FieldDescriptor& field,
                   Message& out) {
     std::vector<std::string> valid;
     const EnumDescriptor& type = *field.enum_type();
-    const std::string text =
+    std::string text =
         node.IsScalar() ? absl::StrReplaceAll(node.Scalar(), {{"_", "-"}}) : std::string();
+    if (json_) absl::AsciiStrToLower(&text);
     for (int i = 0; i < type.value_count(); ++i) {
       const std::string spelling = Spelling(*type.value(i));
       if (spelling.empty()) continue;
@@ -318,6 +344,7 @@ class Decoder {
   }
 
   absl::string_view file_;
+  const bool json_;
   YamlDecoding& result_;
   // While defaults are filled in: the line of the message they belong to. Else 0.
   int default_line_ = 0;
@@ -352,6 +379,13 @@ YamlDecoding DecodeYaml(absl::string_view yaml, absl::string_view file_name, Mes
     decoder.Problem(std::max(e.mark.line, 0) + 1,
                     absl::StrCat("not YAML: ", absl::CHexEscape(e.msg)));
   }
+  return result;
+}
+
+YamlDecoding DecodeYamlNode(const YAML::Node& node, absl::string_view file_name,
+                            const std::string& place, Message& out) {
+  YamlDecoding result;
+  Decoder(file_name, result, true).DecodeMessage(node, place, out);
   return result;
 }
 

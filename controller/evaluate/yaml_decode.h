@@ -8,6 +8,10 @@
 #include "absl/strings/string_view.h"
 #include "google/protobuf/message.h"
 
+namespace YAML {
+class Node;
+}
+
 namespace plimsoll::evaluate {
 
 // What became of a document.
@@ -29,5 +33,12 @@ struct YamlDecoding {
 // nesting. All problems are collected; `out` is meaningless if there are any. Pure; throws nothing.
 YamlDecoding DecodeYaml(absl::string_view yaml, absl::string_view file_name,
                         google::protobuf::Message& out);
+
+// Decodes one value of a document that YamlScreen found nothing in, named `place` in problems.
+// Spelt as the JSON mapping of protos has it: keys may be "timeZone" as well as "time_zone",
+// enumerators are in any case, times are "2026-12-31T00:00:00Z" and durations "600s". May throw
+// YAML::Exception.
+YamlDecoding DecodeYamlNode(const YAML::Node& node, absl::string_view file_name,
+                            const std::string& place, google::protobuf::Message& out);
 
 }  // namespace plimsoll::evaluate

@@ -7,7 +7,10 @@
 namespace plimsoll::evaluate {
 
 void YamlScreen::OnDocumentStart(const YAML::Mark& mark) {
-  if (++documents_ > 1) Refuse(mark, "a second document; expected one");
+  if (++documents_ <= most_documents_) return;
+  Refuse(mark, most_documents_ == 1
+                   ? "a second document; expected one"
+                   : absl::StrCat("more than ", most_documents_, " documents in one file"));
 }
 
 void YamlScreen::OnAlias(const YAML::Mark& mark, YAML::anchor_t) {

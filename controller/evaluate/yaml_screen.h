@@ -14,10 +14,11 @@ namespace plimsoll::evaluate {
 inline constexpr int kMaxYamlDepth = 32;
 
 // Refuses what could make a small document large or ambiguous: anchors, aliases, tags, deep
-// nesting, what is no text, a second document. Feed it by YAML::Parser::HandleNextDocument, which
-// throws for what is not YAML.
+// nesting, what is no text, more documents than expected. Feed it by
+// YAML::Parser::HandleNextDocument, which throws for what is not YAML.
 class YamlScreen : public YAML::EventHandler {
  public:
+  explicit YamlScreen(int most_documents = 1) : most_documents_(most_documents) {}
   // The first thing refused and its 1-based line. Empty: nothing.
   const std::string& problem() const { return problem_; }
   int line() const { return line_; }
@@ -48,6 +49,7 @@ class YamlScreen : public YAML::EventHandler {
   void Enter(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor);
   void Refuse(const YAML::Mark& mark, absl::string_view what);
 
+  const int most_documents_;
   std::string problem_;
   int line_ = 0;
   int documents_ = 0;

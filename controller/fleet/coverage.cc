@@ -108,10 +108,12 @@ bool VisitHost(const store::StoredFacts& stored, const CoverageHost& host,
 }  // namespace
 
 absl::StatusOr<CoverageHosts> FindCoverageHosts(const FleetIndex& index, const v1::Waiver& waiver,
+                                                const SavedSelectors& saved,
                                                 const Selector& scope) {
   const v1::HostSelector& from = waiver.selector();
   auto selector = SelectorOf({from.labels().begin(), from.labels().end()}, from.expression());
   if (!selector.ok()) return selector.status();
+  policy::Expand(saved, *selector).IgnoreError();
   CoverageHosts found;
   index.Read([&](const Fleet& fleet) {
     Bitmap selected = Selected(fleet, waiver, *selector);

@@ -40,9 +40,10 @@ struct CoveredFinding {
   uint64_t fingerprint = 0;
 };
 
-// INVALID_ARGUMENT: the waiver's selector does not parse.
+// INVALID_ARGUMENT: the waiver's selector does not parse. One that names a saved selector that
+// there is not selects nobody.
 absl::StatusOr<CoverageHosts> FindCoverageHosts(const FleetIndex& index, const v1::Waiver& waiver,
-                                                const Selector& scope);
+                                                const SavedSelectors& saved, const Selector& scope);
 
 // Calls `visit` for every finding on hosts [begin, end) of `hosts`, in the order of hosts, rules
 // and objects, until it returns false. Hosts without facts, or whose facts are damaged, are passed

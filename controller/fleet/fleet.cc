@@ -174,7 +174,8 @@ absl::StatusOr<Slot> Fleet::FindNamed(const std::string& id_or_name) const {
       })));
 }
 
-absl::StatusOr<std::vector<std::string>> Fleet::Resolve(const v1::HostSelector& selector) const {
+absl::StatusOr<std::vector<std::string>> Fleet::Resolve(const v1::HostSelector& selector,
+                                                        const SavedSelectors& saved) const {
   const bool narrowed =
       !selector.hosts().empty() || !selector.labels().empty() || !selector.expression().empty();
   if (selector.all() == narrowed) {
@@ -183,8 +184,8 @@ absl::StatusOr<std::vector<std::string>> Fleet::Resolve(const v1::HostSelector& 
                  : "selector: selects no host; say all, hosts, labels or an expression");
   }
   Selection selection;
-  auto parsed =
-      SelectorOf({selector.labels().begin(), selector.labels().end()}, selector.expression());
+  auto parsed = SelectorOf({selector.labels().begin(), selector.labels().end()},
+                           selector.expression(), saved);
   if (!parsed.ok()) return parsed.status();
   selection.selector = *std::move(parsed);
   Bitmap selected(hosts_.words());

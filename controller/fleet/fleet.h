@@ -76,9 +76,11 @@ class Fleet {
   v1::Host Describe(Slot slot) const;
 
   // Ids, ascending, of the hosts that a HostSelector means, revoked ones left out.
-  // INVALID_ARGUMENT: it is empty, says `all` and more, or does not parse. NOT_FOUND: a host that
-  // is named; FAILED_PRECONDITION lists the ids when a name is not unique.
-  absl::StatusOr<std::vector<std::string>> Resolve(const v1::HostSelector& selector) const;
+  // INVALID_ARGUMENT: it is empty, says `all` and more, does not parse, or names a saved selector
+  // that there is not. NOT_FOUND: a host that is named; FAILED_PRECONDITION lists the ids when a
+  // name is not unique.
+  absl::StatusOr<std::vector<std::string>> Resolve(const v1::HostSelector& selector,
+                                                   const SavedSelectors& saved) const;
 
  private:
   bool IsStale(Slot slot, int64_t now) const;

@@ -111,6 +111,12 @@ Slot HostTable::Set(const store::HostState& state) {
   SetText(row.controller, host.controller());
   SetText(row.quarantine_reason, host.quarantine_reason());
   SetLabels(slot, host);
+  row.central.reset();
+  if (!host.central_labels().empty()) {
+    row.central = std::make_unique<Central>(
+        Central{{host.central_labels().begin(), host.central_labels().end()},
+                {host.label_managers().begin(), host.label_managers().end()}});
+  }
   revoked_.Assign(slot, host.connection() == v1::Host::REVOKED);
   quarantined_.Assign(slot, host.connection() == v1::Host::QUARANTINED);
   if (host.has_last_seen_time()) {
@@ -174,6 +180,11 @@ v1::Host HostTable::Describe(Slot slot) const {
   host.set_boot_id(row.text.substr(row.id_size + row.hostname_size));
   for (const LabelTable::LabelId label : row.labels) {
     (*host.mutable_labels())[labels_.key(label)] = labels_.value(label);
+  }
+  if (row.central != nullptr) {
+    host.mutable_central_labels()->insert(row.central->labels.begin(), row.central->labels.end());
+    host.mutable_label_managers()->insert(row.central->managers.begin(),
+                                          row.central->managers.end());
   }
   host.set_collector_version(texts_[row.collector_version]);
   host.set_engine_version(texts_[row.engine_version]);

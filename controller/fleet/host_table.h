@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,11 @@ class HostTable {
   }
 
  private:
+  // Host.central_labels and label_managers.
+  struct Central {
+    std::map<std::string, std::string> labels;
+    std::map<std::string, std::string> managers;
+  };
   // Times are microseconds since 1970, kNever when absent.
   struct Row {
     // Id, hostname and boot id, one behind the other.
@@ -101,6 +107,8 @@ class HostTable {
     int64_t clock_skew = 0;
     int64_t quarantined = kNever;
     std::vector<LabelTable::LabelId> labels;
+    // Null: the host has none.
+    std::unique_ptr<Central> central;
   };
   struct Name {
     std::string_view hostname;

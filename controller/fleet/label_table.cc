@@ -39,6 +39,11 @@ const LabelTable::Values* LabelTable::ValuesOf(absl::string_view key) const {
 void LabelTable::Filter(const Selector& selector, Bitmap& among) const {
   using Kind = Requirement::Kind;
   for (const Requirement& requirement : selector) {
+    if (requirement.kind == Kind::kSaved) {
+      // Nobody has looked it up: it means nobody.
+      among = Bitmap(among.words());
+      return;
+    }
     Bitmap having(among.words());
     if (const Values* values = ValuesOf(requirement.key); values != nullptr) {
       if (requirement.values.empty()) {

@@ -8,6 +8,7 @@ namespace plimsoll::fleet {
 using policy::Matches;
 using policy::ParseSelector;
 using policy::Requirement;
+using policy::SavedSelectors;
 using policy::Selector;
 using policy::SelectorOf;
 

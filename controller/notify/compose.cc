@@ -122,7 +122,8 @@ std::string TitleOf(const std::vector<const Event*>& events) {
 
 }  // namespace
 
-bool Wants(const Event& event, const v1::NotificationChannel& channel) {
+bool Wants(const Event& event, const v1::NotificationChannel& channel,
+           const fleet::SavedSelectors& saved) {
   if (!IsWantedKind(event.kind(), channel)) return false;
   if (IsAboutRule(event.kind())) {
     const v1::Severity least = channel.minimum_severity() == v1::SEVERITY_UNSPECIFIED
@@ -136,7 +137,7 @@ bool Wants(const Event& event, const v1::NotificationChannel& channel) {
     }
   }
   if (channel.selector().empty() || event.host_id().empty()) return true;
-  const auto selector = fleet::ParseSelector(channel.selector());
+  const auto selector = fleet::SelectorOf({}, channel.selector(), saved);
   return selector.ok() && fleet::Matches(*selector, {event.labels().begin(), event.labels().end()});
 }
 

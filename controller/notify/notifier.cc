@@ -32,17 +32,22 @@ absl::Duration PauseAfter(int attempts) {
 }
 
 Notifier::Notifier(store::NotificationStore& store, Sender& sender, access::SecretBox box,
-                   const support::Clock& clock, absl::Duration stale_after)
+                   Selectors selectors, const support::Clock& clock, absl::Duration stale_after)
     : store_(store),
       sender_(sender),
       box_(std::move(box)),
+      selectors_(std::move(selectors)),
       clock_(clock),
       stale_after_(stale_after),
       threads_(kThreads) {}
 
 void Notifier::Collect() {
   absl::StatusOr<bool> more = true;
-  while (more.ok() && *more) more = store_.Distribute(kEventsAtOnce, Wants);
+  const fleet::SavedSelectors saved = selectors_();
+  const auto wanted = [&saved](const auto& event, const auto& channel) {
+    return Wants(event, channel, saved);
+  };
+  while (more.ok() && *more) more = store_.Distribute(kEventsAtOnce, wanted);
   Warn("events not distributed", more.status());
   const absl::Time now = clock_.Now();
   Warn("notifications not put together",

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "controller/access/secret_box.h"
+#include "controller/fleet/selector.h"
 #include "controller/notify/sender.h"
 #include "controller/store/notification_store.h"
 #include "proto/support/clock.h"
@@ -28,9 +30,11 @@ absl::Duration PauseAfter(int attempts);
 // is tried by one at a time. Methods may be called from different threads.
 class Notifier {
  public:
+  // The saved selectors of the moment. Any thread.
+  using Selectors = std::function<fleet::SavedSelectors()>;
   // Borrows all but the box.
   Notifier(store::NotificationStore& store, Sender& sender, access::SecretBox box,
-           const support::Clock& clock, absl::Duration stale_after);
+           Selectors selectors, const support::Clock& clock, absl::Duration stale_after);
 
   // Turns what was noted into deliveries. Call about once a second. Failures are logged and tried
   // again.
@@ -57,6 +61,7 @@ class Notifier {
   store::NotificationStore& store_;
   Sender& sender_;
   const access::SecretBox box_;
+  const Selectors selectors_;
   const support::Clock& clock_;
   const absl::Duration stale_after_;
   std::atomic<int> under_way_{0};

@@ -28,9 +28,10 @@ uint64_t NotZero(uint64_t key) { return key == 0 ? 1 : key; }
 
 }  // namespace
 
-absl::StatusOr<HostMatcher> HostMatcher::Of(const v1::HostSelector& selector) {
-  auto parsed =
-      SelectorOf({selector.labels().begin(), selector.labels().end()}, selector.expression());
+absl::StatusOr<HostMatcher> HostMatcher::Of(const v1::HostSelector& selector,
+                                            const SavedSelectors& saved) {
+  auto parsed = SelectorOf({selector.labels().begin(), selector.labels().end()},
+                           selector.expression(), saved);
   if (!parsed.ok()) return parsed.status();
   HostMatcher matcher;
   matcher.selector_ = *std::move(parsed);
@@ -54,6 +55,11 @@ void SetTimes(absl::Time now, v1::Waiver& waiver) {
 std::shared_ptr<const Policy> Policy::Make(PolicyParts parts, absl::Time now) {
   const std::shared_ptr<Policy> policy(new Policy());
   policy->documents_ = std::make_shared<const std::vector<Document>>(std::move(parts.documents));
+  for (const v1::SavedSelector& saved : parts.selectors) {
+    // Checked before it was stored: one that does not parse is as if it were not there.
+    auto selector = ParseSelector(saved.expression());
+    if (selector.ok()) policy->selectors_.emplace(saved.name(), *std::move(selector));
+  }
   for (store::StoredWaiver& waiver : parts.waivers) policy->AddWaiver(std::move(waiver), now);
   for (v1::Tailoring& tailoring : parts.tailorings) policy->AddTailoring(std::move(tailoring));
   policy->keep_ = std::move(parts.keep);
@@ -62,6 +68,9 @@ std::shared_ptr<const Policy> Policy::Make(PolicyParts parts, absl::Time now) {
   std::string text = absl::StrCat(KeyOf(*policy->documents_, all));
   for (const Tailoring& each : policy->tailorings_) {
     absl::StrAppend(&text, "\n", each.tailoring.name(), "@", each.tailoring.etag());
+  }
+  for (const v1::SavedSelector& saved : parts.selectors) {
+    absl::StrAppend(&text, "\nselector ", saved.name(), " ", saved.expression());
   }
   policy->digest_ = evaluate::DigestPrefix(text);
   return policy;
@@ -82,8 +91,8 @@ void Policy::AddWaiver(store::StoredWaiver stored, absl::Time now) {
   if (end <= now || from.state() != v1::Waiver::APPROVED) return;
   until_ = std::min(until_, start > now ? start : end);
   if (start > now) return;
-  // Selectors are checked before they are stored: one that does not parse means nobody.
-  auto hosts = HostMatcher::Of(from.selector());
+  // Selectors are checked before they are stored: one that cannot be read means nobody.
+  auto hosts = HostMatcher::Of(from.selector(), selectors_);
   if (!hosts.ok()) return;
   auto waiver = std::make_unique<Waiver>();
   waiver->hosts = *std::move(hosts);
@@ -105,8 +114,8 @@ void Policy::AddWaiver(store::StoredWaiver stored, absl::Time now) {
 }
 
 void Policy::AddTailoring(v1::Tailoring tailoring) {
-  // Selectors are checked before they are stored: one that does not parse means nobody.
-  auto hosts = HostMatcher::Of(tailoring.selector());
+  // Selectors are checked before they are stored: one that cannot be read means nobody.
+  auto hosts = HostMatcher::Of(tailoring.selector(), selectors_);
   if (!hosts.ok() || hosts->names_hosts()) return;
   for (const Requirement& requirement : hosts->selector()) label_keys_.insert(requirement.key);
   tailorings_.push_back({std::move(tailoring), *std::move(hosts)});

@@ -18,6 +18,7 @@
 #include "controller/policy/selector.h"
 #include "controller/store/waiver_store.h"
 #include "plimsoll/v1/baseline.pb.h"
+#include "plimsoll/v1/selector_service.pb.h"
 #include "plimsoll/v1/tailoring_service.pb.h"
 
 namespace plimsoll::policy {
@@ -29,8 +30,9 @@ using Document = std::shared_ptr<const v1::Baseline>;
 // Immutable; thread-safe.
 class HostMatcher {
  public:
-  // INVALID_ARGUMENT: the expression does not parse.
-  static absl::StatusOr<HostMatcher> Of(const v1::HostSelector& selector);
+  // INVALID_ARGUMENT: the expression does not parse, or names a saved selector that there is not.
+  static absl::StatusOr<HostMatcher> Of(const v1::HostSelector& selector,
+                                        const SavedSelectors& saved);
 
   bool names_hosts() const { return !hosts_.empty(); }
   // Whether the host's labels fit; what it is called aside.
@@ -66,6 +68,7 @@ struct PolicyParts {
   std::vector<store::StoredWaiver> waivers = {};
   // In the order they are laid on.
   std::vector<v1::Tailoring> tailorings = {};
+  std::vector<v1::SavedSelector> selectors = {};
   // Called with each tailored document before any host is judged by it, so that the store knows it
   // (ReportStore::PutBaselines). Where it fails, hosts are judged by the document as it was written
   // and by the next policy once more. May block; null: nobody needs to know.
@@ -87,6 +90,7 @@ class Policy : public std::enable_shared_from_this<Policy> {
   const std::vector<Document>& documents() const { return *documents_; }
   // What collectors must look at for: the documents, and each as every tailoring changes it.
   std::vector<v1::Baseline> PlanDocuments() const;
+  const SavedSelectors& selectors() const { return selectors_; }
   // The active document of this id; null: there is none.
   const v1::Baseline* Find(absl::string_view baseline_id) const;
   // When a waiver begins or ends next. InfiniteFuture: never.
@@ -129,6 +133,7 @@ class Policy : public std::enable_shared_from_this<Policy> {
                         const std::vector<const Waiver*>& waivers);
 
   std::shared_ptr<const std::vector<Document>> documents_;
+  SavedSelectors selectors_;
   std::vector<std::unique_ptr<const Waiver>> waivers_;
   // In the order they are laid on.
   std::vector<Tailoring> tailorings_;

@@ -63,6 +63,9 @@ absl::StatusOr<PolicyParts> PolicyBook::Read(absl::Time now) const {
   auto tailorings = store_.tailorings().List();
   if (!tailorings.ok()) return tailorings.status();
   parts.tailorings = *std::move(tailorings);
+  auto selectors = store_.selectors().List();
+  if (!selectors.ok()) return selectors.status();
+  parts.selectors = *std::move(selectors);
   return parts;
 }
 

@@ -21,6 +21,8 @@ bool IsKeyByte(char c) {
          c == '-';
 }
 
+bool IsNameByte(char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-'; }
+
 bool IsValueByte(char c) {
   return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '/' || c == ':' || c == '@' ||
          c == '-';
@@ -121,6 +123,12 @@ class Parser {
     using Kind = Requirement::Kind;
     Requirement requirement;
     SkipBlanks();
+    if (Take('@')) {
+      requirement.kind = Kind::kSaved;
+      while (!AtEnd() && IsNameByte(text_[at_])) requirement.key += text_[at_++];
+      if (requirement.key.empty()) return Expected("the name of a saved selector, of [a-z0-9-]");
+      return requirement;
+    }
     const bool negated = Take('!');
     SkipBlanks();
     auto key = ParseKey();
@@ -183,9 +191,48 @@ absl::StatusOr<Selector> SelectorOf(const std::map<std::string, std::string>& la
   return selector;
 }
 
+absl::Status Expand(const SavedSelectors& saved, Selector& selector) {
+  Selector expanded;
+  for (const Requirement& requirement : selector) {
+    if (requirement.kind != Requirement::Kind::kSaved) {
+      expanded.push_back(requirement);
+      continue;
+    }
+    const auto found = saved.find(requirement.key);
+    if (found == saved.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("selector: no saved selector \"",
+                                                     requirement.key.substr(0, kMaximumKeyBytes),
+                                                     "\"; `plimsoll selector list` lists them"));
+    }
+    expanded.insert(expanded.end(), found->second.begin(), found->second.end());
+    if (expanded.size() > kMaximumRequirements * 2) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("selector: with its saved selectors more than ", kMaximumRequirements * 2,
+                       " requirements"));
+    }
+  }
+  selector = std::move(expanded);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Selector> SelectorOf(const std::map<std::string, std::string>& labels,
+                                    absl::string_view expression, const SavedSelectors& saved) {
+  auto selector = SelectorOf(labels, expression);
+  if (!selector.ok()) return selector.status();
+  if (auto status = Expand(saved, *selector); !status.ok()) return status;
+  return selector;
+}
+
+bool Names(const Selector& selector, absl::string_view saved) {
+  return std::any_of(selector.begin(), selector.end(), [saved](const Requirement& requirement) {
+    return requirement.kind == Requirement::Kind::kSaved && requirement.key == saved;
+  });
+}
+
 bool Matches(const Selector& selector, const std::map<std::string, std::string>& labels) {
   using Kind = Requirement::Kind;
   for (const Requirement& requirement : selector) {
+    if (requirement.kind == Kind::kSaved) return false;
     const auto label = labels.find(requirement.key);
     const bool has = label != labels.end();
     const bool among = has && std::binary_search(requirement.values.begin(),

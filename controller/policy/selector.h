@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -21,6 +22,10 @@ struct Requirement {
     kExists,
     // It has not; `values` is empty.
     kNotExists,
+    // What the saved selector named `key` requires; `values` is empty. No host fits until Expand
+    // has
+    // put its requirements here.
+    kSaved,
   };
   std::string key;
   Kind kind = Kind::kIn;
@@ -30,6 +35,9 @@ struct Requirement {
 
 // All of which must hold. Empty: every host.
 using Selector = std::vector<Requirement>;
+
+// Saved selectors by name; none of them names another.
+using SavedSelectors = std::map<std::string, Selector>;
 
 // Reads the grammar of proto/plimsoll/v1/selector.proto. Text of blanks only is the empty selector.
 // Pure, and bounded in time and memory whatever `text` holds: at most 4 KiB, 64 requirements and 64
@@ -41,6 +49,17 @@ absl::StatusOr<Selector> ParseSelector(absl::string_view text);
 // INVALID_ARGUMENT as above.
 absl::StatusOr<Selector> SelectorOf(const std::map<std::string, std::string>& labels,
                                     absl::string_view expression);
+
+// Puts the requirements of saved selectors where they are named. INVALID_ARGUMENT: there is no such
+// saved selector, or the requirements become too many; `selector` stays as it was and means nobody.
+absl::Status Expand(const SavedSelectors& saved, Selector& selector);
+
+// Both of them.
+absl::StatusOr<Selector> SelectorOf(const std::map<std::string, std::string>& labels,
+                                    absl::string_view expression, const SavedSelectors& saved);
+
+// Whether the saved selector of this name is named.
+bool Names(const Selector& selector, absl::string_view saved);
 
 // Whether a host with these labels is meant. The index answers the same from its columns.
 bool Matches(const Selector& selector, const std::map<std::string, std::string>& labels);

@@ -278,6 +278,8 @@ json::object Operation(const api::Method& route, Schemas& schemas) {
     const FieldDescriptor* body =
         route.spec.body.empty() ? nullptr : method->input_type()->FindFieldByName(route.spec.body);
     const Descriptor& type = body == nullptr ? *method->input_type() : *body->message_type();
+    // A body that is one field leaves the others to the query.
+    if (body != nullptr) AddParameters(*method->input_type(), "", in_path, schemas, parameters);
     operation["requestBody"] = {
         {"content", {{"application/json", {{"schema", schemas.Reference(type)}}}}}};
   }

@@ -230,7 +230,10 @@ absl::Status DecodeRequest(const HttpRequest& request,
     owned.insert(absl::StrCat(message.GetDescriptor()->full_name(), ".", name));
   }
   for (const auto& [path, text] : request.target.query) {
-    if (has_body) return InvalidField(path, "parameters go into the body here");
+    // Beside a body that is one field, the others may stand in the query.
+    const bool in_body =
+        has_body && (body_field.empty() || path.substr(0, path.find('.')) == body_field);
+    if (in_body) return InvalidField(path, "parameters go into the body here");
     if (auto status = Set(path, text, owned, seen, message); !status.ok()) return status;
   }
   return absl::OkStatus();

@@ -14,7 +14,8 @@ namespace plimsoll::rest {
 
 // Fills `message` from the variables of the path, then the parameters of the query (GET and DELETE)
 // or the body (other methods: JSON of the whole message, or of its field `body_field` when that is
-// not empty). A path names a field, "schedule.id" one of a message inside.
+// not empty; its other fields may then stand in the query). A path names a field, "schedule.id" one
+// of a message inside.
 //
 // Parameters are named like JSON fields ("pageSize") or proto fields ("page_size"), repeated for
 // repeated fields, with "labels.KEY=VALUE" for maps and "a.b=..." for messages inside; enums by

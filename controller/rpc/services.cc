@@ -16,6 +16,7 @@
 #include "plimsoll/v1/notification_service.grpc.pb.h"
 #include "plimsoll/v1/scan_service.grpc.pb.h"
 #include "plimsoll/v1/schedule_service.grpc.pb.h"
+#include "plimsoll/v1/selector_service.grpc.pb.h"
 #include "plimsoll/v1/session_service.grpc.pb.h"
 #include "plimsoll/v1/summary_service.grpc.pb.h"
 #include "plimsoll/v1/tailoring_service.grpc.pb.h"
@@ -73,6 +74,7 @@ struct HostRpc final : Skin<v1::HostService> {
   PLIMSOLL_UNARY(GetHostReport, HostReport)
   PLIMSOLL_UNARY(RemoveHost, RemoveHostResponse)
   PLIMSOLL_UNARY(ReleaseHost, Host)
+  PLIMSOLL_UNARY(SetHostLabels, SetHostLabelsResponse)
   PLIMSOLL_UNARY(ListTransitions, ListTransitionsResponse)
 };
 
@@ -206,6 +208,14 @@ struct TailoringRpc final : Skin<v1::TailoringService> {
   PLIMSOLL_UNARY(DeleteTailoring, DeleteTailoringResponse)
 };
 
+struct SelectorRpc final : Skin<v1::SelectorService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(SaveSelector, SavedSelector)
+  PLIMSOLL_UNARY(GetSelector, SavedSelector)
+  PLIMSOLL_UNARY(ListSelectors, ListSelectorsResponse)
+  PLIMSOLL_UNARY(DeleteSelector, DeleteSelectorResponse)
+};
+
 struct WhatIfRpc final : Skin<v1::WhatIfService> {
   using Skin::Skin;
   PLIMSOLL_UNARY(StartWhatIf, WhatIf)
@@ -239,6 +249,7 @@ struct ApiServices::Services {
   ActivityRpc activity{parts, streams};
   WaiverRpc waivers{parts, streams};
   TailoringRpc tailorings{parts, streams};
+  SelectorRpc selectors{parts, streams};
   WhatIfRpc what_ifs{parts, streams};
 };
 
@@ -251,7 +262,7 @@ void ApiServices::Register(grpc::ServerBuilder& builder) {
            &services_->scans, &services_->schedules, &services_->enrollment,
            &services_->notifications, &services_->events, &services_->users, &services_->sessions,
            &services_->tokens, &services_->activity, &services_->waivers, &services_->tailorings,
-           &services_->what_ifs}) {
+           &services_->selectors, &services_->what_ifs}) {
     builder.RegisterService(service);
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -40,6 +41,23 @@ struct SessionLease {
   StreamState stream;
 };
 
+// What becomes of the central labels of some hosts.
+struct LabelChange {
+  std::map<std::string, std::string> set;
+  std::vector<std::string> remove;
+  // Of what is set; empty: nobody's.
+  std::string managed_by;
+  // Nothing is changed.
+  bool validate_only = false;
+};
+
+// A host whose central labels change.
+struct LabeledHost {
+  v1::Host before;
+  // The same with labels, central labels and their managers as they become.
+  v1::Host after;
+};
+
 // Thread-safe; errors as in store.h. Changes are announced to all controllers (change_feed.h) in
 // the same transaction.
 class HostStore {
@@ -69,6 +87,13 @@ class HostStore {
                                                         const std::string& reason, absl::Time now);
   // Ends a quarantine and forgets the evidence. NOT_FOUND; FAILED_PRECONDITION: not quarantined.
   absl::Status Release(const std::string& host_id);
+
+  // Changes central labels of these hosts, and returns those that change, by id; ids that there are
+  // not are passed over. `check` is called with each of the hosts, changed or not, under their
+  // locks; its error is returned and changes nothing.
+  absl::StatusOr<std::vector<LabeledHost>> SetLabels(
+      const std::vector<std::string>& host_ids, const LabelChange& change,
+      const std::function<absl::Status(const LabeledHost&)>& check);
 
  private:
   ConnectionPool& pool_;

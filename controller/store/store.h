@@ -17,6 +17,7 @@
 #include "controller/store/report_store.h"
 #include "controller/store/scan_store.h"
 #include "controller/store/schedule_store.h"
+#include "controller/store/selector_store.h"
 #include "controller/store/tailoring_store.h"
 #include "controller/store/token_store.h"
 #include "controller/store/user_store.h"
@@ -71,6 +72,7 @@ class Store {
   ActivityStore& activity();
   WaiverStore& waivers();
   TailoringStore& tailorings();
+  SelectorStore& selectors();
   BaselineStore& baselines();
 
  private:
@@ -89,6 +91,7 @@ class Store {
   ActivityStore activity_;
   WaiverStore waivers_;
   TailoringStore tailorings_;
+  SelectorStore selectors_;
   BaselineStore baselines_;
 };
 

@@ -73,6 +73,8 @@ v1::Host HostOf(const pqxx::row& row) {
   host.set_id(TextOf(row[0]));
   host.set_hostname(TextOf(row[1]));
   ParseLabels(absl::string_view(row[2].c_str(), row[2].size()), *host.mutable_labels());
+  ParseLabels(absl::string_view(row[19].c_str(), row[19].size()), *host.mutable_central_labels());
+  ParseLabels(absl::string_view(row[20].c_str(), row[20].size()), *host.mutable_label_managers());
   host.set_collector_version(TextOf(row[3]));
   host.set_engine_version(TextOf(row[4]));
   host.set_operating_system(TextOf(row[5]));

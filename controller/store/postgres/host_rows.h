@@ -12,14 +12,19 @@
 
 namespace plimsoll::store {
 
+// What selectors see of the labels of `host h`: those given centrally lie over the collector's.
+#define PLIMSOLL_LABELS_UNDER(central) "(h.labels || " central ")"
+#define PLIMSOLL_HOST_LABELS PLIMSOLL_LABELS_UNDER("h.central_labels")
+
 // The columns HostOf reads, from `host h` and, for the controller's name, kHostFrom.
 #define PLIMSOLL_HOST_COLUMNS                                                                  \
-  "h.id, h.hostname, h.labels, h.collector_version, h.engine_version, h.operating_system,"     \
+  "h.id, h.hostname, " PLIMSOLL_HOST_LABELS                                                    \
+  ", h.collector_version, h.engine_version, h.operating_system,"                               \
   " h.container_count, h.clock_skew_us, h.connected, micros(h.enrolled), micros(h.last_seen)," \
   " micros(h.observed), h.revoked IS NOT NULL, micros(h.quarantined), h.quarantine_reason,"    \
-  " h.boot_id, h.removed IS NOT NULL, h.ordinal, c.name"
+  " h.boot_id, h.removed IS NOT NULL, h.ordinal, c.name, h.central_labels, h.label_managers"
 #define PLIMSOLL_HOST_FROM " FROM host h LEFT JOIN controller c ON c.id = h.session_controller "
-inline constexpr int kHostColumnCount = 19;
+inline constexpr int kHostColumnCount = 21;
 
 // Counts and stale are not set.
 v1::Host HostOf(const pqxx::row& row);

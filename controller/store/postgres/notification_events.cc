@@ -4,6 +4,7 @@
 #include "controller/store/facts_codec.h"
 #include "controller/store/notification_store.h"
 #include "controller/store/postgres/connection_pool.h"
+#include "controller/store/postgres/host_rows.h"
 #include "controller/store/postgres/notable.h"
 #include "controller/store/postgres/notification_rows.h"
 #include "controller/store/postgres/sql_values.h"
@@ -40,7 +41,8 @@ constexpr Statement kEvents = {
     " FROM notification_event e LEFT JOIN host h ON h.id = e.host_id ORDER BY e.id LIMIT $1"};
 constexpr Statement kLabels = {
     "notify_labels",
-    "SELECT h.id, l.key, l.value FROM host h, jsonb_each_text(h.labels) l"
+    "SELECT h.id, l.key, l.value FROM host h, jsonb_each_text(" PLIMSOLL_HOST_LABELS
+    ") l"
     " WHERE h.id = ANY($1::text[])"};
 // What the rule was before it became UNKNOWN.
 constexpr Statement kDefinite = {"notify_definite",

@@ -79,6 +79,7 @@ std::string ContentOf(const v1::Schedule& schedule) {
   content.set_missed_runs(schedule.missed_runs());
   if (schedule.has_timeout()) *content.mutable_timeout() = schedule.timeout();
   content.set_description(schedule.description());
+  content.set_managed_by(schedule.managed_by());
   return content.SerializeAsString();
 }
 

@@ -25,6 +25,7 @@ Store::Store(std::unique_ptr<ConnectionPool> pool)
       activity_(*pool_),
       waivers_(*pool_),
       tailorings_(*pool_),
+      selectors_(*pool_),
       baselines_(*pool_) {}
 
 Store::~Store() = default;
@@ -59,6 +60,7 @@ UserStore& Store::users() { return users_; }
 ActivityStore& Store::activity() { return activity_; }
 WaiverStore& Store::waivers() { return waivers_; }
 TailoringStore& Store::tailorings() { return tailorings_; }
+SelectorStore& Store::selectors() { return selectors_; }
 BaselineStore& Store::baselines() { return baselines_; }
 
 }  // namespace plimsoll::store

@@ -53,6 +53,40 @@ TEST_F(NotificationsTest, MakesAChannelAndNeverShowsItsSecret) {
       absl::IsAlreadyExists(Create("name: 'oncall' syslog {server: 'siem:6514'}").status()));
 }
 
+TEST_F(NotificationsTest, WhatIsOnlyValidatedIsNotMade) {
+  v1::CreateNotificationChannelRequest create;
+  *create.mutable_channel() = notify::ChannelOf(absl::StrCat(
+      "name: 'oncall' webhook {url: 'https://example.com/', secret: '", kSecret, "'}"));
+  create.set_validate_only(true);
+  const auto checked = parts_.notifications.Create(who_, create);
+  ASSERT_TRUE(checked.ok()) << checked.status();
+  EXPECT_EQ(checked->webhook().secret(), "");
+  EXPECT_TRUE(absl::IsNotFound(parts_.store->notifications().Get("oncall").status()));
+  create.mutable_channel()->set_selector("@gone");
+  EXPECT_TRUE(absl::IsInvalidArgument(parts_.notifications.Create(who_, create).status()));
+
+  const v1::NotificationChannel made = Hook();
+  v1::UpdateNotificationChannelRequest update;
+  *update.mutable_channel() = made;
+  update.mutable_channel()->set_description("changed");
+  update.set_validate_only(true);
+  EXPECT_EQ(parts_.notifications.Update(who_, update)->etag(), made.etag());
+  update.mutable_channel()->mutable_webhook()->set_secret(kSecret);
+  EXPECT_EQ(parts_.notifications.Update(who_, update)->etag(), made.etag());
+  // Another secret shows.
+  update.mutable_channel()->mutable_webhook()->set_secret("another secret of many bytes");
+  const auto other = parts_.notifications.Update(who_, update);
+  EXPECT_EQ(other->etag(), "");
+  EXPECT_EQ(other->webhook().secret(), "");
+  const auto stored = parts_.store->notifications().Get("oncall");
+  EXPECT_EQ(stored->channel.description(), "");
+  EXPECT_EQ(*parts_.notifier.box().Open(stored->sealed_secret), kSecret);
+  // The secret that is kept goes to no other receiver, not even to see.
+  update.mutable_channel()->mutable_webhook()->clear_secret();
+  update.mutable_channel()->mutable_webhook()->set_url("https://other.example/");
+  EXPECT_TRUE(absl::IsInvalidArgument(parts_.notifications.Update(who_, update).status()));
+}
+
 TEST_F(NotificationsTest, SaysWhichFieldIsWrong) {
   const std::pair<const char*, const char*> cases[] = {
       {"name: 'On Call' webhook {url: 'https://example.com/'}", "name: "},

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -14,9 +15,11 @@
 #include "controller/api/api.h"
 #include "controller/api/baseline_versions.h"
 #include "controller/api/events.h"
+#include "controller/api/host_labels.h"
 #include "controller/api/identity.h"
 #include "controller/api/methods.h"
 #include "controller/api/schedules.h"
+#include "controller/api/selectors.h"
 #include "controller/api/tailorings.h"
 #include "controller/api/waivers.h"
 #include "controller/api/what_ifs.h"
@@ -73,6 +76,7 @@ struct Parts {
     if (!store->reports().PutBaselines(baselines).ok() || !index.Load().ok()) std::abort();
     enrollment = std::make_unique<EnrollmentTokens>(*store, *authority, revocations, clock);
     AddHostMethods(methods, hosts);
+    AddHostLabelMethods(methods, host_labels);
     AddBaselineMethods(methods, baseline_api);
     AddFindingMethods(methods, findings);
     AddSummaryMethods(methods, summaries);
@@ -88,6 +92,7 @@ struct Parts {
     AddActivityMethods(methods, activities);
     AddWaiverMethods(methods, waivers);
     AddTailoringMethods(methods, tailorings);
+    AddSelectorMethods(methods, selectors);
     AddBaselineVersionMethods(methods, baseline_versions);
     AddWhatIfMethods(methods, what_ifs);
   }
@@ -176,6 +181,9 @@ struct Parts {
       {.shown = [this](const std::vector<std::string>& ids) { changes.Add(ids); }}};
   fleet::Days days{index, store->fleet(), clock};
   Hosts hosts{*store, index, book, revocations, clock};
+  // How often hosts were to be judged again.
+  std::atomic<int> wakes{0};
+  HostLabels host_labels{*store, index, book, [this] { ++wakes; }};
   Baselines baseline_api{book};
   Findings findings{*store, index, baseline_api, book};
   Summaries summaries{*store, index, days, baseline_api, clock};
@@ -183,14 +191,20 @@ struct Parts {
   Schedules schedules{*store, StoreResolver(*store), clock};
   Waivers waivers{*store, index, book, clock};
   Tailorings tailorings{*store, book, clock};
+  Selectors selectors{*store, index, book, clock};
   reevaluate::WhatIfs what_if_runs{*store, index, clock};
   BaselineVersions baseline_versions{*store, book, clock};
   WhatIfs what_ifs{book, what_if_runs, waivers, tailorings, clock};
   std::unique_ptr<EnrollmentTokens> enrollment;
   Taker sender;
-  notify::Notifier notifier{store->notifications(), sender, NewBox(), clock, absl::Minutes(15)};
-  Notifications notifications{*store, notifier, clock};
-  Events events{index, changes, clock};
+  notify::Notifier notifier{store->notifications(),
+                            sender,
+                            NewBox(),
+                            [this] { return book.current()->selectors(); },
+                            clock,
+                            absl::Minutes(15)};
+  Notifications notifications{*store, notifier, book, clock};
+  Events events{index, changes, book, clock};
   access::PasswordHasher hasher{access::PasswordCost::kLeast};
   access::SignInThrottle throttle;
   const IdentityParts identity{*store, authenticator, hasher, throttle, clock};

@@ -19,8 +19,12 @@ namespace plimsoll::api {
 // Selects hosts as the fleet index does, from the store itself.
 inline scans::HostResolver StoreResolver(store::Store& store) {
   return [&store](const v1::HostSelector& selector) -> absl::StatusOr<std::vector<std::string>> {
+    fleet::SavedSelectors saved;
+    for (const v1::SavedSelector& each : *store.selectors().List()) {
+      saved.emplace(each.name(), *fleet::ParseSelector(each.expression()));
+    }
     const auto wanted = fleet::SelectorOf({selector.labels().begin(), selector.labels().end()},
-                                          selector.expression());
+                                          selector.expression(), saved);
     if (!wanted.ok()) return wanted.status();
     std::vector<std::string> ids;
     std::vector<std::string> missing(selector.hosts().begin(), selector.hosts().end());

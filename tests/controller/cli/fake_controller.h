@@ -73,6 +73,7 @@ struct Answers {
   v1::Baseline baseline;
   // One page each, in this order.
   std::vector<v1::ListHostsResponse> host_pages;
+  v1::Host host;
   v1::HostReport report;
   v1::ListFindingsResponse findings;
   v1::Summary summary;
@@ -95,6 +96,8 @@ struct Answers {
   v1::ListFindingsRequest asked_findings;
   v1::CreateScanRequest asked_scan;
   v1::ListHostsRequest asked_hosts;
+  v1::SetHostLabelsRequest asked_set_labels;
+  v1::SetHostLabelsResponse set_labels;
   v1::RemoveHostRequest asked_remove;
   v1::ReleaseHostRequest asked_release;
   v1::GetSummaryRequest asked_summary;
@@ -158,6 +161,15 @@ class FakeController : private v1::HostService::Service,
     answers.asked_hosts = *request;
     const size_t page = request->page_token().empty() ? 0 : std::stoul(request->page_token());
     return Answer(context, answers.host_pages.at(page), response);
+  }
+  grpc::Status GetHost(grpc::ServerContext* context, const v1::GetHostRequest*,
+                       v1::Host* response) override {
+    return Answer(context, answers.host, response);
+  }
+  grpc::Status SetHostLabels(grpc::ServerContext* context, const v1::SetHostLabelsRequest* request,
+                             v1::SetHostLabelsResponse* response) override {
+    answers.asked_set_labels = *request;
+    return Answer(context, answers.set_labels, response);
   }
   grpc::Status GetHostReport(grpc::ServerContext* context, const v1::GetHostReportRequest*,
                              v1::HostReport* response) override {

@@ -75,6 +75,33 @@ TEST_F(FleetCommandsTest, SummaryByLabelAndWorstHosts) {
   EXPECT_EQ(Ask({"summary", "--worst", "0"}).exit_status, kUsage);
 }
 
+TEST_F(FleetCommandsTest, LabelsAreSetRemovedAndShownWithTheirOrigin) {
+  answers_.set_labels.set_changed_host_count(1);
+  answers_.set_labels.set_selected_host_count(3);
+  const Ran set = Ask({"label", "set", "web-1", "tier=web", "note=a=b"});
+  EXPECT_EQ(set.exit_status, kDone) << set.err;
+  EXPECT_EQ(set.out, "Labels of 1 of 3 hosts changed\n");
+  EXPECT_EQ(answers_.asked_set_labels.selector().hosts(0), "web-1");
+  EXPECT_EQ(answers_.asked_set_labels.set().at("note"), "a=b");
+  EXPECT_EQ(Ask({"label", "set", "-l", "env=prod", "tier=web"}).exit_status, kDone);
+  EXPECT_EQ(answers_.asked_set_labels.selector().expression(), "env=prod");
+  EXPECT_EQ(answers_.asked_set_labels.selector().hosts_size(), 0);
+  EXPECT_EQ(Ask({"label", "remove", "web-1", "tier", "note"}).exit_status, kDone);
+  EXPECT_EQ(answers_.asked_set_labels.remove_size(), 2);
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"label", "set", "web-1"},
+                                                {"label", "set", "web-1", "tier"},
+                                                {"label", "set", "--all", "=web"},
+                                                {"label", "remove", "web-1"}}) {
+    EXPECT_EQ(Ask(wrong).exit_status, kUsage) << wrong.back();
+  }
+  Set(R"(id: "h-1" hostname: "web-1" labels { key: "env" value: "prod" }
+         labels { key: "tier" value: "web" } labels { key: "own" value: "x" }
+         central_labels { key: "tier" value: "web" } central_labels { key: "own" value: "x" }
+         label_managers { key: "tier" value: "platform" })",
+      answers_.host);
+  ExpectTable("label-list.txt", {"label", "list", "web-1"});
+}
+
 TEST_F(FleetCommandsTest, HostsByStateAndAge) {
   answers_.host_pages.resize(1);
   Set(R"(hosts { id: "h-1" hostname: "web-1" connection: DISCONNECTED stale: true }

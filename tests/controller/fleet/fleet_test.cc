@@ -283,6 +283,9 @@ TEST(FleetTest, ResolvesWhomASelectorMeans) {
       {"expression: 'env!=prod'", absl::StatusCode::kOk, {"h-3"}},
       {"hosts: 'h-1' hosts: 'h-3' expression: 'env=test'", absl::StatusCode::kOk, {"h-3"}},
       {"expression: 'env=none'", absl::StatusCode::kOk, {}},
+      {"expression: '@live'", absl::StatusCode::kOk, {"h-1", "h-2"}},
+      {"hosts: 'h-1' expression: '@live,env'", absl::StatusCode::kOk, {"h-1"}},
+      {"expression: '@gone'", absl::StatusCode::kInvalidArgument, {}},
       {"expression: 'env='", absl::StatusCode::kInvalidArgument, {}},
       {"", absl::StatusCode::kInvalidArgument, {}},
       {"all: true hosts: 'web'", absl::StatusCode::kInvalidArgument, {}},
@@ -290,7 +293,7 @@ TEST(FleetTest, ResolvesWhomASelectorMeans) {
   for (const auto& c : cases) {
     v1::HostSelector selector;
     ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(c.selector, &selector));
-    const auto ids = fleet.Resolve(selector);
+    const auto ids = fleet.Resolve(selector, {{"live", *ParseSelector("env=prod")}});
     EXPECT_EQ(ids.status().code(), c.code) << c.selector << ids.status();
     if (ids.ok()) {
       EXPECT_EQ(*ids, c.ids) << c.selector;

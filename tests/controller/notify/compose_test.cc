@@ -39,9 +39,14 @@ TEST(WantsTest, ByKindSeverityBaselineAndLabels) {
       {"other labels", "selector: 'env=test'", Failure("h1", "5.04"), false},
       {"no host, no labels", "selector: 'env=test' kinds: SCAN_ENDED", scan, true},
       {"a selector that cannot be read", "selector: 'env in ('", Failure("h1", "5.04"), false},
+      {"a saved selector", "selector: '@live,tier!=db'", Failure("h1", "5.04"), true},
+      {"a saved selector of others", "selector: '@test'", Failure("h1", "5.04"), false},
+      {"a saved selector that is gone", "selector: '@gone'", Failure("h1", "5.04"), false},
   };
+  const fleet::SavedSelectors saved = {{"live", *fleet::ParseSelector("env=prod")},
+                                       {"test", *fleet::ParseSelector("env=test")}};
   for (const WantsCase& one : cases) {
-    EXPECT_EQ(Wants(one.event, ChannelOf(one.channel)), one.wanted) << one.name;
+    EXPECT_EQ(Wants(one.event, ChannelOf(one.channel), saved), one.wanted) << one.name;
   }
 }
 

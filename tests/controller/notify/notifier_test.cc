@@ -116,7 +116,9 @@ class NotifierTest : public ::testing::Test {
   const std::string key_file_ = absl::StrCat(::testing::TempDir(), "/notifier-key-", getpid());
   const access::SecretBox box_ = *access::SecretBox::LoadOrCreate(key_file_);
   FakeSender sender_;
-  Notifier notifier_{store_->notifications(), sender_, box_, clock_, absl::Minutes(15)};
+  fleet::SavedSelectors saved_;
+  const Notifier::Selectors selectors_ = [this] { return saved_; };
+  Notifier notifier_{store_->notifications(), sender_, box_, selectors_, clock_, absl::Minutes(15)};
   uint64_t sequence_ = 0;
 };
 
@@ -287,7 +289,7 @@ TEST_F(NotifierTest, ASecretOfAnotherKeyIsAnErrorThatSaysSo) {
   Add("oncall", "window {}", "a secret of sixteen bytes");
   const std::string other_file = absl::StrCat(key_file_, "-other");
   Notifier other(store_->notifications(), sender_, *access::SecretBox::LoadOrCreate(other_file),
-                 clock_, absl::Minutes(15));
+                 selectors_, clock_, absl::Minutes(15));
   std::filesystem::remove(other_file);
   const auto delivery = other.Test(*store_->notifications().Get("oncall"), "anna");
   ASSERT_TRUE(delivery.ok()) << delivery.status();
@@ -298,7 +300,8 @@ TEST_F(NotifierTest, ASecretOfAnotherKeyIsAnErrorThatSaysSo) {
 TEST_F(NotifierTest, TwoControllersTellEachEventOnce) {
   Add("oncall");
   FakeSender second_sender;
-  Notifier second(store_->notifications(), second_sender, box_, clock_, absl::Minutes(15));
+  Notifier second(store_->notifications(), second_sender, box_, selectors_, clock_,
+                  absl::Minutes(15));
   for (int i = 0; i < 10; ++i) {
     Report("h1", Verdict::PASS);
     Report("h1", Verdict::FAIL);

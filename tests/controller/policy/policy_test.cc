@@ -45,6 +45,37 @@ std::string Ids(const HostPolicy& policy) {
   return ids;
 }
 
+TEST(PolicyTest, ASavedSelectorThatChangesChangesWhomWaiversCover) {
+  const auto make = [](const std::string& expression) {
+    PolicyParts parts;
+    parts.documents = {MakeDocument("one", "d1")};
+    parts.waivers = {MakeWaiver("w-1")};
+    parts.waivers[0].waiver.mutable_selector()->set_all(false);
+    parts.waivers[0].waiver.mutable_selector()->set_expression("@live,!canary");
+    if (!expression.empty()) {
+      v1::SavedSelector saved;
+      saved.set_name("live");
+      saved.set_expression(expression);
+      parts.selectors = {saved};
+    }
+    return Policy::Make(std::move(parts), At(15));
+  };
+  const Labels prod = {{"env", "prod"}};
+  const auto first = make("env=prod");
+  EXPECT_EQ(Ids(first->For("h", prod)), "w-1 ");
+  EXPECT_EQ(Ids(first->For("h", {{"env", "prod"}, {"canary", ""}})), "");
+  const auto other = make("env=test");
+  EXPECT_EQ(Ids(other->For("h", prod)), "");
+  EXPECT_EQ(Ids(other->For("h", {{"env", "test"}})), "w-1 ");
+  EXPECT_NE(other->digest(), first->digest());
+  EXPECT_NE(other->For("h", prod).key, first->For("h", prod).key);
+  // One that is gone, or cannot be read, covers nobody.
+  for (const char* gone : {"", "env in ("}) {
+    EXPECT_EQ(Ids(make(gone)->For("h", prod)), "") << gone;
+    EXPECT_EQ(Ids(make(gone)->For("h", {})), "") << gone;
+  }
+}
+
 TEST(PolicyTest, WaiversHoldFromTheirStartUntilTheirEnd) {
   const struct {
     int now;

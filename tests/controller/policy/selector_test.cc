@@ -70,6 +70,39 @@ TEST(SelectorTest, QuotedValuesHoldAnything) {
   EXPECT_TRUE(Matches(*closed, {{"owner", "a \"b\" \\ , (c)\xff"}}));
 }
 
+TEST(SelectorTest, ASavedSelectorIsWhatItRequires) {
+  const SavedSelectors saved = {
+      {"live-1", *ParseSelector("env=prod,!canary")},
+      {"big", *ParseSelector(absl::StrJoin(std::vector<std::string>(64, "env"), ","))}};
+  const struct {
+    const char* text;
+    Labels labels;
+    bool matches;
+  } cases[] = {
+      {"@live-1", {{"env", "prod"}}, true},
+      {" @live-1 , tier!=db", {{"env", "prod"}}, true},
+      {"tier!=db,@live-1", {{"env", "prod"}, {"tier", "db"}}, false},
+      {"@live-1", {{"env", "prod"}, {"canary", ""}}, false},
+      {"@live-1,@live-1", {{"env", "prod"}}, true},
+      {"env=@live-1", {{"env", "@live-1"}}, true},
+  };
+  for (const auto& c : cases) {
+    const auto selector = SelectorOf({}, c.text, saved);
+    ASSERT_TRUE(selector.ok()) << c.text << ": " << selector.status();
+    EXPECT_EQ(Matches(*selector, c.labels), c.matches) << c.text;
+  }
+  for (const char* text : {"@gone", "@live-1,@gone", "@big,@big,@big"}) {
+    auto selector = ParseSelector(text);
+    ASSERT_TRUE(selector.ok()) << text;
+    EXPECT_TRUE(absl::IsInvalidArgument(Expand(saved, *selector))) << text;
+    // What cannot be looked up means nobody, never everybody.
+    EXPECT_FALSE(Matches(*selector, {{"env", "prod"}})) << text;
+  }
+  EXPECT_TRUE(absl::StrContains(SelectorOf({}, "@gone", saved).status().message(), "\"gone\""));
+  EXPECT_TRUE(Names(*ParseSelector("a=b,@live-1"), "live-1"));
+  EXPECT_FALSE(Names(*ParseSelector("live-1=b,@live"), "live-1"));
+}
+
 TEST(SelectorTest, ErrorsNameTheColumn) {
   const struct {
     std::string text;
@@ -91,6 +124,10 @@ TEST(SelectorTest, ErrorsNameTheColumn) {
       {"env=\"a\\n\"", "column 8: expected \\\""},
       {"env=\"a\\", "column 8: expected \\\""},
       {"!", "column 2: expected a label's key"},
+      {"@", "column 2: expected the name of a saved selector"},
+      {"@Live", "column 2: expected the name of a saved selector"},
+      {"!@live", "column 2: expected a label's key"},
+      {"@live=1", "column 6: expected \",\" or the end"},
       {"!env=prod", "column 5: expected \",\" or the end"},
       {"env=\x1b[31m",
        "column 5: expected a value of [A-Za-z0-9_./:@-], or one in double quotes, "
@@ -128,8 +165,8 @@ TEST(SelectorTest, LabelsAndExpressionBothHold) {
 TEST(SelectorTest, SurvivesAnyText) {
   std::mt19937 random(7);
   const std::string pieces[] = {
-      "env", "in", "notin", "(", ")", ",",    "=",      "!",
-      "\"",  "\\", " ",     "a", "1", "\xff", "\x1b[0", std::string(1, 0)};
+      "env",  "in",     "notin",          "(", ")", ",", "=", "!", "@", "\"", "\\", " ", "a", "1",
+      "\xff", "\x1b[0", std::string(1, 0)};
   for (int round = 0; round < 20000; ++round) {
     std::string text;
     for (int i = random() % 12; i >= 0; --i) text += pieces[random() % std::size(pieces)];

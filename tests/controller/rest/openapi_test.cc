@@ -81,6 +81,10 @@ TEST(OpenApi, ParametersComeFromTheMessages) {
       document.at("paths").at("/v1/schedules/{schedule.id}").at("put").as_object();
   EXPECT_EQ(update.at("requestBody").at("content").at("application/json").at("schema").at("$ref"),
             "#/components/schemas/Schedule");
+  const json::array& beside = update.at("parameters").as_array();
+  EXPECT_EQ(beside.size(), 2u);
+  EXPECT_EQ(beside.back().at("name").as_string(), "validateOnly");
+  EXPECT_EQ(beside.back().at("in").as_string(), "query");
 }
 
 // What the protos say of every field stands in the document.

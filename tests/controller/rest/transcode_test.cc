@@ -96,6 +96,16 @@ TEST(DecodeRequest, ReadsBodies) {
   EXPECT_EQ(update.schedule().cron(), "@daily");
   EXPECT_EQ(update.schedule().name(), "nightly");
 
+  // Beside a body that is one field, the others may stand in the query.
+  HttpRequest beside = Post(R"({"cron": "@daily"})");
+  beside.target.query = {{"validateOnly", "true"}};
+  ASSERT_TRUE(DecodeRequest(beside, {{"schedule.name", "nightly"}}, "schedule", update).ok());
+  EXPECT_TRUE(update.validate_only());
+  beside.target.query = {{"schedule.cron", "@hourly"}};
+  EXPECT_FALSE(DecodeRequest(beside, {}, "schedule", update).ok());
+  beside.target.query = {{"reason", "x"}};
+  EXPECT_FALSE(DecodeRequest(beside, {}, "", scan).ok());
+
   HttpRequest typed = Post("{}");
   typed.headers["content-type"] = "text/plain";
   EXPECT_FALSE(DecodeRequest(typed, {}, "", scan).ok());
