@@ -182,6 +182,12 @@ void AddOptions(CLI::App& app, Config& config) {
                  "DNS name or address in the server certificate; may be repeated [this host's "
                  "name, localhost]")
       ->type_name("NAME");
+  app.add_option("--api-certificate", config.api_certificate_file,
+                 "Certificate of your own (PEM, with those up to its root) for --listen-api and "
+                 "--rest-address\n[made by the controller's authority]")
+      ->type_name("FILE");
+  app.add_option("--api-key", config.api_key_file, "Its key (PEM, 0600, without a password)")
+      ->type_name("FILE");
   app.add_option("--baseline", config.baselines,
                  "Baseline to judge by: a shipped id or a YAML file; may be repeated [all shipped]")
       ->type_name("ID|FILE");

@@ -31,6 +31,9 @@ struct Config {
   // DNS names and addresses of the server certificate; empty: this host's name and the loopback
   // ones.
   std::vector<std::string> names;
+  // PEM; of people's and programs' ports. Empty: the controller's authority makes one.
+  std::string api_certificate_file;
+  std::string api_key_file;
   // For people, where several controllers share a database; empty: this host's name.
   std::string controller_name;
   // Shipped baseline ids or YAML files.

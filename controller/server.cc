@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "controller/access/authenticator.h"
-#include "controller/access/certificate_authority.h"
+#include "controller/access/authorities.h"
 #include "controller/access/enrollment.h"
 #include "controller/access/revocations.h"
 #include "controller/fleet/change_log.h"
@@ -30,6 +30,7 @@
 #include "controller/store/embedded_cluster.h"
 #include "controller/store/store.h"
 #include "controller/surface.h"
+#include "controller/tls.h"
 #include "controller/upkeep.h"
 #include "proto/support/clock.h"
 #include "proto/support/key_files.h"
@@ -39,7 +40,6 @@
 namespace plimsoll::controller {
 namespace {
 
-constexpr absl::Duration kServerCertificateLifetime = absl::Hours(24 * 825);
 // Commits under way when the controller stops have this long, calls that are open as long again.
 constexpr absl::Duration kDrainTime = absl::Seconds(10);
 // A controller says this often within --controller-timeout that it lives.
@@ -54,22 +54,23 @@ constexpr int kSpareConnections = 16;
 class RealServer : public Server {
  public:
   RealServer(const Config& config, std::string url, std::unique_ptr<store::EmbeddedCluster> cluster,
-             std::unique_ptr<store::Store> store,
-             std::unique_ptr<access::CertificateAuthority> authority, access::SecretBox secrets,
-             access::OidcOptions oidc, std::vector<v1::Baseline> baselines)
+             std::unique_ptr<store::Store> store, std::unique_ptr<access::Authorities> authorities,
+             access::SecretBox secrets, access::OidcOptions oidc,
+             std::vector<v1::Baseline> baselines)
       : config_(config),
         url_(std::move(url)),
         cluster_(std::move(cluster)),
         store_(std::move(store)),
-        authority_(std::move(authority)),
+        authorities_(std::move(authorities)),
         secrets_(std::move(secrets)),
         oidc_(std::move(oidc)),
         baselines_(std::move(baselines)),
         authenticator_(store_->tokens(), store_->users(), clock_, config.sessions,
                        [this](const store::Principal& who) { NoteNewPeer(who); }),
-        enrollment_(store_->enrollment(), *authority_, clock_,
+        enrollment_(store_->enrollment(), *authorities_, clock_,
                     {.certificate_lifetime = config.certificate_lifetime,
-                     .enrolled = [this](v1::Activity entry) { activity_.Note(std::move(entry)); }}),
+                     .enrolled = [this](v1::Activity entry) { activity_.Note(std::move(entry)); },
+                     .began_anew = [this](const std::string& id) { EndSession(id); }}),
         board_(store_->scans(), clock_),
         book_(*store_, clock_, baselines_),
         reevaluator_(*store_, book_, index_, clock_),
@@ -107,11 +108,11 @@ class RealServer : public Server {
         notifier_(
             store_->notifications(), sender_, secrets_,
             [this] { return book_.current()->selectors(); }, clock_, config.stale_after),
-        surface_({config_,   *store_,     index_,       changes_,
-                  days_,     book_,       revocations_, authenticator_,
-                  activity_, *authority_, secrets_,     oidc_,
-                  board_,    notifier_,   Resolver(),   [this] { reevaluator_.Wake(); },
-                  stats_,    sessions_,   *workers_,    id_,
+        surface_({config_,   *store_,       index_,       changes_,
+                  days_,     book_,         revocations_, authenticator_,
+                  activity_, *authorities_, secrets_,     oidc_,
+                  board_,    notifier_,     Resolver(),   [this] { reevaluator_.Wake(); },
+                  stats_,    sessions_,     *workers_,    id_,
                   clock_}),
         life_(clock_),
         scan_timer_(clock_),
@@ -120,21 +121,17 @@ class RealServer : public Server {
 
   absl::Status Listen() {
     if (auto status = Prepare(); !status.ok()) return status;
-    auto identity = authority_->IssueServer(CertificateNames(config_), clock_.Now(),
-                                            kServerCertificateLifetime);
-    if (!identity.ok()) return identity.status();
-
-    if (auto status = surface_.Listen(*identity); !status.ok()) return status;
-
-    grpc::ServerBuilder collectors;
-    SetKeepalive(collectors);
-    collectors.AddListeningPort(config_.collector_address, Tls(*identity, authority_->BundlePem()),
-                                &collector_port_);
-    collectors.SetMaxReceiveMessageSize(static_cast<int>(config_.gateway.max_message_bytes));
-    collectors.RegisterService(&gateway_);
-    collector_server_ = collectors.BuildAndStart();
-    if (collector_server_ == nullptr || collector_port_ == 0)
-      return NotListening(config_.collector_address);
+    authorities_->OnChanged([this] { FollowAuthorities(); });
+    auto identities = MakeIdentities(config_, *authorities_, clock_.Now());
+    if (!identities.ok()) return identities.status();
+    if (auto status = surface_.Listen(identities->shown); !status.ok()) return status;
+    tls_.Set(std::move(identities->own), authorities_->BundlePem());
+    auto collectors = ServeCollectors(config_, gateway_, tls_);
+    if (!collectors.ok()) return collectors.status();
+    collector_server_ = *std::move(collectors);
+    listening_ = true;
+    FollowAuthorities();
+    FollowFeed();
     spdlog::info("serving collectors={} api={} rest={} baselines={} controller={}",
                  config_.collector_address, config_.api_address, config_.rest_address,
                  baselines_.size(), id_);
@@ -197,6 +194,11 @@ class RealServer : public Server {
       return fleet.hosts().present().Count();
     }),
                  absl::FormatDuration(absl::Trunc(clock_.Now() - start, absl::Milliseconds(1))));
+    return absl::OkStatus();
+  }
+
+  // After Listen: what it tells changes what is served.
+  void FollowFeed() {
     feed_ = std::make_unique<store::ChangeFeed>(
         url_, store::ChangeFeed::Callbacks{
                   .hosts = [this](std::vector<std::string> ids) { index_.Changed(ids); },
@@ -207,9 +209,10 @@ class RealServer : public Server {
                         index_.CatchUp();
                         authenticator_.ForgetAll();
                         book_.Changed();
+                        Warn("authorities not read", authorities_->Reload());
                       },
-                  .policy = [this] { book_.Changed(); }});
-    return absl::OkStatus();
+                  .policy = [this] { book_.Changed(); },
+                  .authority = [this] { Warn("authorities not read", authorities_->Reload()); }});
   }
 
   // Four threads: what keeps the controller alive never waits for what takes long.
@@ -238,23 +241,7 @@ class RealServer : public Server {
     upkeep_.Add("day", absl::Minutes(1), [this] { Warn("day not kept", days_.Keep()); });
     upkeep_.Add("last uses", absl::Minutes(1),
                 [this] { Warn("last uses not noted", authenticator_.FlushUses()); });
-    upkeep_.Add("activity left out", absl::Minutes(1), [this] { activity_.Sweep(); });
-    if (config_.keep_activity > absl::ZeroDuration()) {
-      upkeep_.Add(
-          "activity retention", absl::Hours(6), [this] { RetainActivity(upkeep_parts_); }, true);
-    }
-    upkeep_.Add("dead sessions", absl::Hours(1), [this] {
-      Warn("dead sessions not removed",
-           store_->users().RemoveDead(clock_.Now(), config_.sessions.idle));
-    });
-    if (config_.remove_after > absl::ZeroDuration()) {
-      upkeep_.Add(
-          "remove unseen", absl::Minutes(10), [this] { RemoveUnseen(upkeep_parts_); }, true);
-    }
-    if (config_.keep_history > absl::ZeroDuration()) {
-      upkeep_.Add(
-          "retention", absl::Hours(6), [this] { RetainHistory(upkeep_parts_); }, true);
-    }
+    AddUpkeep(upkeep_parts_, upkeep_);
     upkeep_.Start();
   }
 
@@ -296,6 +283,16 @@ class RealServer : public Server {
     reevaluator_.Wake();
   }
 
+  // Another authority issues, or is trusted. Sessions look by themselves (Session::TellTrust).
+  void FollowAuthorities() {
+    if (!listening_) return;
+    auto identities = MakeIdentities(config_, *authorities_, clock_.Now());
+    Warn("no certificate of the new authority", identities.status());
+    if (!identities.ok()) return;
+    tls_.Set(std::move(identities->own), authorities_->BundlePem());
+    surface_.SetIdentity(identities->shown);
+  }
+
   scans::HostResolver Resolver() {
     return [this](const v1::HostSelector& selector) {
       const auto policy = book_.current();
@@ -304,18 +301,13 @@ class RealServer : public Server {
     };
   }
 
-  static absl::Status NotListening(const std::string& address) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", address, "; is another program using it?"));
-  }
-
   const Config config_;
   const std::string url_;
   const std::string id_ = NewControllerId();
   const support::Clock& clock_ = support::Clock::Real();
   std::unique_ptr<store::EmbeddedCluster> cluster_;
   std::unique_ptr<store::Store> store_;
-  std::unique_ptr<access::CertificateAuthority> authority_;
+  std::unique_ptr<access::Authorities> authorities_;
   const access::SecretBox secrets_;
   const access::OidcOptions oidc_;
   const std::vector<v1::Baseline> baselines_;
@@ -344,7 +336,8 @@ class RealServer : public Server {
   notify::Notifier notifier_;
   Surface surface_;
   std::unique_ptr<store::ChangeFeed> feed_;
-  int collector_port_ = 0;
+  std::atomic<bool> listening_{false};
+  ServerTls tls_;
   std::unique_ptr<grpc::Server> collector_server_;
   support::Ticker life_;
   support::Ticker scan_timer_;
@@ -361,7 +354,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
   if (!baselines.ok()) return baselines.status();
   auto oidc = LoadOidc(config);
   if (!oidc.ok()) return oidc.status();
-  if (auto status = support::MakePrivateDirectory(config.data_dir); !status.ok()) return status;
+  const std::string pki = config.data_dir + "/pki";
+  for (const std::string& dir : {config.data_dir, pki}) {
+    if (auto status = support::MakePrivateDirectory(dir); !status.ok()) return status;
+  }
   auto url = DatabaseUrl(config);
   if (!url.ok()) return url.status();
   std::unique_ptr<store::EmbeddedCluster> cluster;
@@ -378,18 +374,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
                           .pool_size = config.worker_threads + config.api_threads +
                                        config.gateway.committer_threads + kSpareConnections});
   if (!store.ok()) return store.status();
-  const absl::Time now = support::Clock::Real().Now();
-  auto authority = access::CertificateAuthority::LoadOrCreate(config.data_dir + "/pki", now);
-  if (!authority.ok()) return authority.status();
-  if (auto status = (*store)->enrollment().JoinAuthority((*authority)->BundlePem(), now,
-                                                         config.replace_authority);
-      !status.ok()) {
-    return status;
-  }
-  auto secrets = access::SecretBox::LoadOrCreate(config.data_dir + "/pki/secrets.key");
+  auto secrets = access::SecretBox::LoadOrCreate(pki + "/secrets.key");
   if (!secrets.ok()) return secrets.status();
+  auto authorities = access::Authorities::Open((*store)->authorities(), *secrets, pki,
+                                               support::Clock::Real(), config.replace_authority);
+  if (!authorities.ok()) return authorities.status();
   auto server = std::make_unique<RealServer>(config, *url, std::move(cluster), *std::move(store),
-                                             *std::move(authority), *std::move(secrets),
+                                             *std::move(authorities), *std::move(secrets),
                                              *std::move(oidc), *std::move(baselines));
   if (auto status = server->Listen(); !status.ok()) return status;
   return server;

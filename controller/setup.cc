@@ -45,15 +45,6 @@ absl::StatusOr<std::vector<v1::Baseline>> LoadBaselines(const Config& config) {
   return baselines;
 }
 
-std::vector<std::string> CertificateNames(const Config& config) {
-  std::vector<std::string> names = config.names;
-  if (names.empty()) {
-    names = {Hostname(), "localhost", "127.0.0.1", "::1"};
-    if (names.front().empty()) names.erase(names.begin());
-  }
-  return names;
-}
-
 std::string NewControllerId() {
   unsigned char bytes[8];
   RAND_bytes(bytes, sizeof bytes);
@@ -141,14 +132,41 @@ v1::Activity ActivityOfController(const std::string& controller_id, const std::s
   return entry;
 }
 
-std::shared_ptr<grpc::ServerCredentials> Tls(const access::ServerIdentity& identity,
-                                             const std::string& client_ca) {
-  grpc::SslServerCredentialsOptions options(client_ca.empty()
-                                                ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-                                                : GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_key_cert_pairs.push_back({identity.key_pem, identity.certificate_pem});
-  options.pem_root_certs = client_ca;
-  return grpc::SslServerCredentials(options);
+namespace {
+
+constexpr absl::Duration kServerCertificateLifetime = absl::Hours(24 * 825);
+
+// Names of the server's certificate.
+std::vector<std::string> CertificateNames(const Config& config) {
+  std::vector<std::string> names = config.names;
+  if (names.empty()) {
+    names = {Hostname(), "localhost", "127.0.0.1", "::1"};
+    if (names.front().empty()) names.erase(names.begin());
+  }
+  return names;
+}
+
+}  // namespace
+
+absl::StatusOr<Identities> MakeIdentities(const Config& config,
+                                          const access::CertificateAuthority& authority,
+                                          absl::Time now) {
+  auto own = authority.IssueServer(CertificateNames(config), now, kServerCertificateLifetime);
+  if (!own.ok()) return own.status();
+  if (config.api_certificate_file.empty() && config.api_key_file.empty()) {
+    return Identities{*own, *own};
+  }
+  if (config.api_certificate_file.empty() || config.api_key_file.empty()) {
+    return absl::InvalidArgumentError("--api-certificate and --api-key belong together");
+  }
+  auto shown = LoadServerIdentity(config.api_certificate_file, config.api_key_file, now);
+  if (!shown.ok()) return shown.status();
+  return Identities{*std::move(own), *std::move(shown)};
+}
+
+absl::Status NotListening(const std::string& address) {
+  return absl::UnavailableError(
+      absl::StrCat("cannot listen on ", address, "; is another program using it?"));
 }
 
 void SetKeepalive(grpc::ServerBuilder& builder) {
@@ -156,6 +174,20 @@ void SetKeepalive(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+}
+
+absl::StatusOr<std::unique_ptr<grpc::Server>> ServeCollectors(const Config& config,
+                                                              grpc::Service& gateway,
+                                                              ServerTls& tls) {
+  grpc::ServerBuilder builder;
+  SetKeepalive(builder);
+  int port = 0;
+  builder.AddListeningPort(config.collector_address, tls.Credentials(true), &port);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(config.gateway.max_message_bytes));
+  builder.RegisterService(&gateway);
+  auto server = builder.BuildAndStart();
+  if (server == nullptr || port == 0) return NotListening(config.collector_address);
+  return server;
 }
 
 }  // namespace plimsoll::controller

@@ -1,7 +1,7 @@
 // What a server is made of before it is wired: documents, credentials, the database's address.
 #pragma once
 
-#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
 #include <memory>
@@ -15,6 +15,7 @@
 #include "controller/api/identity.h"
 #include "controller/config.h"
 #include "controller/store/store.h"
+#include "controller/tls.h"
 #include "plimsoll/v1/baseline.pb.h"
 
 namespace plimsoll::controller {
@@ -28,9 +29,6 @@ absl::StatusOr<std::string> DatabaseUrl(const Config& config);
 // The identity provider as `config` says, with what stands in files. Without an issuer: as it is.
 // INVALID_ARGUMENT names the option.
 absl::StatusOr<access::OidcOptions> LoadOidc(const Config& config);
-
-// Names of the server's certificate.
-std::vector<std::string> CertificateNames(const Config& config);
 
 // An id for a controller from this start on, that no other has.
 std::string NewControllerId();
@@ -47,9 +45,23 @@ absl::Status EnsureAdministrator(store::Store& store, access::Authenticator& aut
 v1::Activity ActivityOfController(const std::string& controller_id, const std::string& action,
                                   const std::string& object, absl::Time time = absl::UnixEpoch());
 
-// TLS with this identity; `client_ca` not empty: clients must show a certificate of it.
-std::shared_ptr<grpc::ServerCredentials> Tls(const access::ServerIdentity& identity,
-                                             const std::string& client_ca);
+// What the ports show: collectors a certificate of the authority, people and programs the one that
+// the configuration names, or else the same.
+struct Identities {
+  access::ServerIdentity own;
+  access::ServerIdentity shown;
+};
+absl::StatusOr<Identities> MakeIdentities(const Config& config,
+                                          const access::CertificateAuthority& authority,
+                                          absl::Time now);
+
+// The error of a port that could not be opened.
+absl::Status NotListening(const std::string& address);
+
+// Opens the collectors' port. Errors as NotListening.
+absl::StatusOr<std::unique_ptr<grpc::Server>> ServeCollectors(const Config& config,
+                                                              grpc::Service& gateway,
+                                                              ServerTls& tls);
 
 // Dead connections are noticed within minutes.
 void SetKeepalive(grpc::ServerBuilder& builder);

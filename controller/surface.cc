@@ -41,7 +41,8 @@ Surface::Surface(const SurfaceParts& parts)
       summaries_(parts.store, parts.index, parts.days, baselines_, parts.clock),
       scans_(parts.store, parts.board, parts.resolve, parts.clock),
       schedules_(parts.store, parts.resolve, parts.clock),
-      enrollment_tokens_(parts.store, parts.authority, parts.revocations, parts.clock),
+      enrollment_tokens_(parts.store, parts.authorities, parts.revocations, parts.clock),
+      authorities_(parts.authorities),
       events_(parts.index, parts.changes, parts.book, parts.clock),
       notifications_(parts.store, parts.notifier, parts.book, parts.clock),
       waivers_(
@@ -85,6 +86,7 @@ void Surface::AddMethods() {
   api::AddScanMethods(methods_, scans_);
   api::AddScheduleMethods(methods_, schedules_);
   api::AddEnrollmentMethods(methods_, enrollment_tokens_);
+  api::AddAuthorityMethods(methods_, authorities_);
   api::AddEventMethods(methods_, events_);
   api::AddUserMethods(methods_, users_);
   api::AddSessionMethods(methods_, sign_ins_);
@@ -144,14 +146,12 @@ absl::Status Surface::Listen(const access::ServerIdentity& identity) {
   SetKeepalive(builder);
   int port = 0;
   const std::string& address = parts_.config.api_address;
-  builder.AddListeningPort(address, Tls(identity, ""), &port);
+  tls_.Set(identity, "");
+  builder.AddListeningPort(address, tls_.Credentials(false), &port);
   builder.SetMaxReceiveMessageSize(kMessageBytes);
   services_->Register(builder);
   grpc_server_ = builder.BuildAndStart();
-  if (grpc_server_ == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", address, "; is another program using it?"));
-  }
+  if (grpc_server_ == nullptr || port == 0) return NotListening(address);
   if (rest_ == nullptr) return absl::OkStatus();
   rest::HttpServerOptions options;
   options.address = parts_.config.rest_address;
@@ -165,6 +165,13 @@ absl::Status Surface::Listen(const access::ServerIdentity& identity) {
   if (!server.ok()) return server.status();
   http_server_ = *std::move(server);
   return absl::OkStatus();
+}
+
+void Surface::SetIdentity(const access::ServerIdentity& identity) {
+  tls_.Set(identity, "");
+  if (http_server_ == nullptr) return;
+  const absl::Status status = http_server_->SetIdentity(identity.key_pem, identity.certificate_pem);
+  if (!status.ok()) spdlog::error("certificate of HTTPS not changed: {}", status.ToString());
 }
 
 void Surface::Drain() {

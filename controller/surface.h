@@ -11,11 +11,13 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "controller/access/authenticator.h"
+#include "controller/access/authorities.h"
 #include "controller/access/certificate_authority.h"
 #include "controller/access/oidc_provider.h"
 #include "controller/access/revocations.h"
 #include "controller/access/secret_box.h"
 #include "controller/api/api.h"
+#include "controller/api/authorities.h"
 #include "controller/api/events.h"
 #include "controller/api/host_labels.h"
 #include "controller/api/identity.h"
@@ -43,6 +45,7 @@
 #include "controller/scans/scan_board.h"
 #include "controller/scans/scheduler.h"
 #include "controller/store/store.h"
+#include "controller/tls.h"
 #include "proto/support/clock.h"
 #include "proto/support/worker_pool.h"
 
@@ -59,7 +62,7 @@ struct SurfaceParts {
   access::Revocations& revocations;
   access::Authenticator& authenticator;
   access::ActivityLog& activity;
-  const access::CertificateAuthority& authority;
+  access::Authorities& authorities;
   const access::SecretBox& secrets;
   // Without an issuer: none.
   const access::OidcOptions& oidc;
@@ -86,6 +89,8 @@ class Surface {
   api::Users& users() { return users_; }
   // Opens both ports. UNAVAILABLE names the address that cannot be listened on.
   absl::Status Listen(const access::ServerIdentity& identity);
+  // What clients see from their next connection on. After Listen.
+  void SetIdentity(const access::ServerIdentity& identity);
   // Ends streams, which would otherwise go on.
   void Drain();
   // Takes no more calls and lets those under way end, for at most `patience`.
@@ -106,6 +111,7 @@ class Surface {
   api::Scans scans_;
   api::Schedules schedules_;
   api::EnrollmentTokens enrollment_tokens_;
+  api::Authorities authorities_;
   api::Events events_;
   api::Notifications notifications_;
   api::Waivers waivers_;
@@ -129,6 +135,7 @@ class Surface {
   metrics::Metrics metrics_;
   std::unique_ptr<rpc::ApiServices> services_;
   std::unique_ptr<rest::RestService> rest_;
+  ServerTls tls_;
   std::unique_ptr<grpc::Server> grpc_server_;
   std::unique_ptr<rest::HttpServer> http_server_;
 };

@@ -21,19 +21,7 @@ void RemoveOldScans(const UpkeepParts& parts, absl::Time before) {
   if (all > 0) spdlog::info("old scans removed scans={}", all);
 }
 
-}  // namespace
-
-void Warn(const char* what, const absl::Status& status) {
-  if (!status.ok()) spdlog::warn("{} error=\"{}\"", what, status.ToString());
-}
-
-void ExpireControllers(const UpkeepParts& parts) {
-  auto ended =
-      parts.store.controllers().ExpireDead(parts.clock.Now() - parts.config.controller_timeout);
-  if (!ended.ok()) return Warn("dead controllers not ended", ended.status());
-  if (!ended->empty()) spdlog::warn("sessions of dead controllers ended hosts={}", ended->size());
-}
-
+// Takes hosts not seen for --remove-after out of the fleet.
 void RemoveUnseen(const UpkeepParts& parts) {
   const absl::Time now = parts.clock.Now();
   const absl::Duration after = parts.config.remove_after;
@@ -47,6 +35,7 @@ void RemoveUnseen(const UpkeepParts& parts) {
   }
 }
 
+// Drops history and scans that ended longer ago than --keep-history.
 void RetainHistory(const UpkeepParts& parts) {
   const absl::Time now = parts.clock.Now();
   RemoveOldScans(parts, now - parts.config.keep_history);
@@ -57,12 +46,46 @@ void RetainHistory(const UpkeepParts& parts) {
   }
 }
 
+// Drops activity older than --keep-activity.
 void RetainActivity(const UpkeepParts& parts) {
   const absl::Time now = parts.clock.Now();
   const auto dropped = parts.store.activity().Retain(
       now - parts.config.keep_activity, ActivityOfController(parts.id, "DropActivity", "", now));
   if (!dropped.ok()) return Warn("activity log not shortened", dropped.status());
   if (*dropped > 0) spdlog::info("activity dropped entries={}", *dropped);
+}
+
+}  // namespace
+
+void Warn(const char* what, const absl::Status& status) {
+  if (!status.ok()) spdlog::warn("{} error=\"{}\"", what, status.ToString());
+}
+
+void ExpireControllers(const UpkeepParts& parts) {
+  auto ended =
+      parts.store.controllers().ExpireDead(parts.clock.Now() - parts.config.controller_timeout);
+  if (!ended.ok()) return Warn("dead controllers not ended", ended.status());
+  if (!ended->empty()) spdlog::warn("sessions of dead controllers ended hosts={}", ended->size());
+}
+
+void AddUpkeep(const UpkeepParts& parts, support::Ticker& ticker) {
+  ticker.Add("activity left out", absl::Minutes(1), [&parts] { parts.activity.Sweep(); });
+  ticker.Add("dead sessions", absl::Hours(1), [&parts] {
+    Warn("dead sessions not removed",
+         parts.store.users().RemoveDead(parts.clock.Now(), parts.config.sessions.idle));
+  });
+  if (parts.config.remove_after > absl::ZeroDuration()) {
+    ticker.Add(
+        "remove unseen", absl::Minutes(10), [&parts] { RemoveUnseen(parts); }, true);
+  }
+  if (parts.config.keep_activity > absl::ZeroDuration()) {
+    ticker.Add(
+        "activity retention", absl::Hours(6), [&parts] { RetainActivity(parts); }, true);
+  }
+  if (parts.config.keep_history > absl::ZeroDuration()) {
+    ticker.Add(
+        "retention", absl::Hours(6), [&parts] { RetainHistory(parts); }, true);
+  }
 }
 
 }  // namespace plimsoll::controller

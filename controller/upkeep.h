@@ -9,6 +9,7 @@
 #include "controller/config.h"
 #include "controller/store/store.h"
 #include "proto/support/clock.h"
+#include "proto/support/ticker.h"
 
 namespace plimsoll::controller {
 
@@ -24,12 +25,9 @@ struct UpkeepParts {
 
 // Ends the sessions of controllers that are silent for --controller-timeout.
 void ExpireControllers(const UpkeepParts& parts);
-// Takes hosts not seen for --remove-after out of the fleet.
-void RemoveUnseen(const UpkeepParts& parts);
-// Drops history and scans that ended longer ago than --keep-history, and activity older than
-// --keep-activity.
-void RetainHistory(const UpkeepParts& parts);
-void RetainActivity(const UpkeepParts& parts);
+// Has `ticker` do what config asks for: hosts not seen for --remove-after leave the fleet, history
+// and activity past their ages are dropped, dead sessions are removed. Borrows `parts`.
+void AddUpkeep(const UpkeepParts& parts, support::Ticker& ticker);
 
 // Logs what went wrong; nothing when it is OK.
 void Warn(const char* what, const absl::Status& status);

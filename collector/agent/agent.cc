@@ -23,9 +23,9 @@ bool IsRefusal(const absl::Status& status) {
 }
 
 constexpr char kQuarantineAdvice[] =
-    "Changes are kept meanwhile. If the host is in quarantine, two machines use its identity: on a "
-    "cloned one stop the collector, remove its state directory and enrol it with a token of its "
-    "own; then an administrator releases the host at the controller.";
+    "Changes are kept meanwhile. If the host is in quarantine, two machines use its identity: give "
+    "the cloned one a token of its own and --enroll-again; then an administrator releases the host "
+    "at the controller.";
 
 std::string Hostname() {
   char name[256] = "";
@@ -71,7 +71,7 @@ absl::Status Agent::RunUntilStopped() {
     if (!identity.ok()) {
       const absl::Status& status = identity.status();
       if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status) &&
-          !absl::IsResourceExhausted(status)) {
+          !absl::IsResourceExhausted(status) && !absl::IsAborted(status)) {
         return status;
       }
       PauseAfter(status);
@@ -101,7 +101,7 @@ void Agent::Stop() {
 
 absl::StatusOr<uplink::Identity> Agent::EnsureEnrolled() {
   auto identity = uplink::LoadIdentity(config_.state_dir, env_.clock.Now());
-  if (!absl::IsNotFound(identity.status())) return identity;
+  if (!absl::IsNotFound(identity.status()) && !MustEnrollAgain()) return identity;
   if (config_.enroll_token_file.empty() || config_.ca_file.empty()) {
     return absl::FailedPreconditionError(
         absl::StrCat("this host is not enrolled (nothing in ", config_.state_dir,
@@ -117,6 +117,14 @@ absl::StatusOr<uplink::Identity> Agent::EnsureEnrolled() {
                      Hostname(), config_.state_dir);
   if (identity.ok()) spdlog::info("enrolled as {} at {}", identity->host_id, config_.controller);
   return identity;
+}
+
+bool Agent::MustEnrollAgain() const {
+  if (!config_.enroll_again) return false;
+  const auto token = support::ReadKeyFile(config_.enroll_token_file, true);
+  // Needed once, and often gone afterwards.
+  if (!token.ok()) return !absl::IsNotFound(token.status());
+  return !uplink::EnrolledWith(config_.state_dir, std::string(absl::StripAsciiWhitespace(*token)));
 }
 
 absl::Status Agent::StartRecording() {

@@ -28,10 +28,10 @@ class Agent {
   ~Agent();
 
   // Enrols if needed, then records and serves until Stop; once only. Lost connections are tried
-  // again for ever, with jittered back-off; a host in quarantine (FAILED_PRECONDITION) after
-  // minutes, and the log says what to do. Recording goes on meanwhile. Returns an error only for
-  // what trying again cannot mend: not enrolled and no token, a refused token, a revoked host,
-  // damaged state, a state directory in use.
+  // again for ever, with jittered back-off, as is an enrolment that waits for approval; a host in
+  // quarantine (FAILED_PRECONDITION) after minutes, and the log says what to do. Recording goes on
+  // meanwhile. Returns an error only for what trying again cannot mend: not enrolled and no token,
+  // a refused token, a rejected enrolment, a revoked host, damaged state, a state directory in use.
   absl::Status Run();
 
   // Ends Run: what is queued is delivered if that can be done in Config.drain_time, and is on the
@@ -46,6 +46,8 @@ class Agent {
   };
   absl::Status RunUntilStopped();
   absl::StatusOr<uplink::Identity> EnsureEnrolled();
+  // --enroll-again, and the token has not been used by this host yet.
+  bool MustEnrollAgain() const;
   absl::Status StartRecording() ABSL_LOCKS_EXCLUDED(mutex_);
   void CheckSelf();
   Ended Serve(const uplink::Identity& identity) ABSL_LOCKS_EXCLUDED(mutex_);

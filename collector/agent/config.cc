@@ -54,6 +54,10 @@ void AddOptions(CLI::App& app, Config& config) {
   app.add_option("--enroll-token-file", config.enroll_token_file,
                  "File with the enrolment token, needed once; made by `plimsoll token create`")
       ->type_name("FILE");
+  app.add_flag(
+      "--enroll-again", config.enroll_again,
+      "Replace the identity in --state-dir by one of the token, once for each token: for a "
+      "host that\nwas revoked, cloned, or whose certificate has expired");
   app.add_option_function<std::vector<std::string>>(
          "--label",
          [&config](const std::vector<std::string>& texts) {
@@ -130,6 +134,9 @@ absl::Status Validate(const Config& config) {
   if (!absl::StrContains(config.controller, ':')) {
     return absl::InvalidArgumentError(
         absl::StrCat("--controller \"", config.controller, "\" has no port; expected HOST:PORT"));
+  }
+  if (config.enroll_again && config.enroll_token_file.empty()) {
+    return absl::InvalidArgumentError("--enroll-again needs --enroll-token-file FILE");
   }
   if (!config.out.empty() || config.json) {
     return absl::InvalidArgumentError("--out and --json go with --once only");

@@ -35,6 +35,9 @@ struct Config {
   std::string ca_file;
   std::string state_dir = "/var/lib/plimsoll-collector";
   std::string enroll_token_file;
+  // Enrol with the token although the host has an identity, if it is not the token it enrolled
+  // with.
+  bool enroll_again = false;
   std::map<std::string, std::string> labels;
   // Time between full collections; the controller's plan may say otherwise, and then the shorter
   // holds.

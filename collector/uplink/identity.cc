@@ -1,9 +1,11 @@
 #include "collector/uplink/identity.h"
 
 #include <openssl/x509v3.h>
+#include <unistd.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/digest.h"
 #include "proto/support/key_files.h"
 #include "proto/support/openssl_handles.h"
 
@@ -23,6 +25,9 @@ constexpr char kUriPrefix[] = "plimsoll://host/";
 std::string KeyFile(const std::string& dir) { return absl::StrCat(dir, "/host.key"); }
 std::string CertificateFile(const std::string& dir) { return absl::StrCat(dir, "/host.pem"); }
 std::string CaFile(const std::string& dir) { return absl::StrCat(dir, "/ca.pem"); }
+
+std::string TokenFile(const std::string& dir) { return absl::StrCat(dir, "/token.sha256"); }
+std::string EnrollKeyFile(const std::string& dir) { return absl::StrCat(dir, "/enroll.key"); }
 
 absl::StatusOr<std::string> RequestFor(EVP_PKEY* key) {
   RequestPtr request(X509_REQ_new());
@@ -107,6 +112,46 @@ absl::StatusOr<std::string> MakeRequest(const std::string& key_pem) {
   return RequestFor(key.get());
 }
 
+absl::StatusOr<KeyAndRequest> KeyToEnroll(const std::string& state_dir) {
+  const std::string file = EnrollKeyFile(state_dir);
+  auto key_pem = support::ReadKeyFile(file, true);
+  if (absl::IsNotFound(key_pem.status())) {
+    auto made = MakeKeyAndRequest();
+    if (!made.ok()) return made.status();
+    if (auto status = support::MakePrivateDirectory(state_dir); !status.ok()) return status;
+    if (auto status = support::WritePrivateFile(file, made->key_pem); !status.ok()) return status;
+    return made;
+  }
+  if (!key_pem.ok()) return absl::FailedPreconditionError(key_pem.status().message());
+  auto request = MakeRequest(*key_pem);
+  if (!request.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(file, " is damaged; remove it and enrol with a new token"));
+  }
+  return KeyAndRequest{*std::move(key_pem), *std::move(request)};
+}
+
+absl::StatusOr<std::string> KeyFingerprint(const std::string& key_pem) {
+  KeyPtr key(PEM_read_bio_PrivateKey(ReadBio(key_pem).get(), nullptr, nullptr, nullptr));
+  unsigned char* der = nullptr;
+  const int size = key == nullptr ? 0 : i2d_PUBKEY(key.get(), &der);
+  if (size <= 0) return absl::InternalError(absl::StrCat("encode key: ", OpensslError()));
+  const std::string fingerprint = support::Sha256Hex(
+      absl::string_view(reinterpret_cast<char*>(der), static_cast<size_t>(size)));
+  OPENSSL_free(der);
+  return fingerprint;
+}
+
+absl::Status NoteEnrolled(const std::string& state_dir, const std::string& token) {
+  unlink(EnrollKeyFile(state_dir).c_str());
+  return support::WritePrivateFile(TokenFile(state_dir), support::Sha256Hex(token));
+}
+
+bool EnrolledWith(const std::string& state_dir, const std::string& token) {
+  const auto used = support::ReadKeyFile(TokenFile(state_dir), true);
+  return used.ok() && *used == support::Sha256Hex(token);
+}
+
 absl::StatusOr<Identity> LoadIdentity(const std::string& state_dir, absl::Time now) {
   Identity identity;
   auto certificate = support::ReadKeyFile(CertificateFile(state_dir), false);
@@ -115,8 +160,7 @@ absl::StatusOr<Identity> LoadIdentity(const std::string& state_dir, absl::Time n
   if (!key.ok()) return absl::FailedPreconditionError(key.status().message());
   auto ca = support::ReadKeyFile(CaFile(state_dir), false);
   if (!ca.ok()) return absl::FailedPreconditionError(ca.status().message());
-  const std::string advice =
-      absl::StrCat("; to enrol again, remove ", state_dir, " and give a new token");
+  const std::string advice = absl::StrCat("; to enrol again, give a new token and --enroll-again");
   auto parsed = Parse(*key, *certificate);
   if (!parsed.ok())
     return absl::FailedPreconditionError(absl::StrCat(parsed.status().message(), advice));

@@ -8,7 +8,8 @@
 
 namespace plimsoll::uplink {
 
-// The files of --state-dir: host.key (0600), host.pem, ca.pem.
+// The files of --state-dir, all 0600: host.key, host.pem, ca.pem; token.sha256, of the token it
+// enrolled with; and while it enrols, enroll.key.
 struct Identity {
   std::string host_id;
   std::string key_pem;
@@ -29,6 +30,18 @@ struct KeyAndRequest {
   std::string request_der;
 };
 absl::StatusOr<KeyAndRequest> MakeKeyAndRequest();
+
+// The key to enrol with: the one made for an enrolment that is not over, kept as enroll.key (0600),
+// or a fresh one that is kept from now on. FAILED_PRECONDITION: the file is no key, or readable by
+// others.
+absl::StatusOr<KeyAndRequest> KeyToEnroll(const std::string& state_dir);
+// SHA-256 of its public key (SubjectPublicKeyInfo, DER), lower-case hex.
+absl::StatusOr<std::string> KeyFingerprint(const std::string& key_pem);
+
+// The enrolment with `token` is over: the key has become host.key.
+absl::Status NoteEnrolled(const std::string& state_dir, const std::string& token);
+// The host's identity came of this token.
+bool EnrolledWith(const std::string& state_dir, const std::string& token);
 
 // A signing request for an existing key: renewal keeps the key.
 absl::StatusOr<std::string> MakeRequest(const std::string& key_pem);

@@ -43,12 +43,13 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& controller, const 
 absl::StatusOr<Identity> Enroll(const std::string& controller, const std::string& ca_pem,
                                 const std::string& token, const std::string& hostname,
                                 const std::string& state_dir) {
-  auto made = MakeKeyAndRequest();
+  auto made = KeyToEnroll(state_dir);
   if (!made.ok()) return made.status();
   v1::EnrollRequest request;
   request.set_token(token);
   request.set_certificate_signing_request(made->request_der);
   request.set_hostname(hostname);
+  request.set_can_wait(true);
   v1::EnrollResponse response;
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(support::Clock::Real().Now() + kEnrollTimeout));
@@ -59,11 +60,20 @@ absl::StatusOr<Identity> Enroll(const std::string& controller, const std::string
     return absl::Status(status.code(),
                         absl::StrCat("enrol at ", controller, ": ", status.message()));
   }
+  if (response.has_pending()) {
+    const auto fingerprint = KeyFingerprint(made->key_pem);
+    if (!fingerprint.ok()) return fingerprint.status();
+    return absl::AbortedError(absl::StrCat("enrolment ", response.pending().id(),
+                                           " waits for approval by an operator; the key of this "
+                                           "host is ",
+                                           *fingerprint));
+  }
   if (auto saved = SaveIdentity(state_dir, made->key_pem, response.certificate_pem(),
                                 response.ca_bundle_pem());
       !saved.ok()) {
     return saved;
   }
+  if (auto noted = NoteEnrolled(state_dir, token); !noted.ok()) return noted;
   return LoadIdentity(state_dir, support::Clock::Real().Now());
 }
 

@@ -21,7 +21,9 @@ namespace plimsoll::uplink {
 
 // Trades a token for an identity and saves it below `state_dir`. `ca_pem` checks the controller.
 // Blocks up to 30 s. Errors: those of CollectorGateway.Enroll; UNAVAILABLE when nobody answers or
-// the controller's certificate is not of that CA.
+// the controller's certificate is not of that CA; ABORTED when an operator has to approve first,
+// with what the operator needs to know. Until there is an identity every call asks with the same
+// key.
 absl::StatusOr<Identity> Enroll(const std::string& controller, const std::string& ca_pem,
                                 const std::string& token, const std::string& hostname,
                                 const std::string& state_dir);

@@ -4,12 +4,24 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "controller/access/tokens.h"
+#include "proto/support/digest.h"
 #include "proto/support/logging.h"
 
 namespace plimsoll::access {
 namespace {
+
+// How long an operator has to approve, and then the host to come for its certificate.
+constexpr absl::Duration kPendingLifetime = absl::Hours(24 * 7);
+
+// Of gRPC's "ipv4:10.0.0.1:4711" the address.
+std::string AddressOf(const std::string& peer) {
+  const size_t begin = peer.find(':') + 1;
+  const size_t end = peer.rfind(':');
+  return end == std::string::npos || end < begin ? peer : peer.substr(begin, end - begin);
+}
 
 absl::Status Refused() {
   return absl::UnauthenticatedError(
@@ -22,21 +34,20 @@ Enrollment::Enrollment(store::EnrollmentStore& store, const CertificateAuthority
                        const support::Clock& clock, EnrollmentOptions options)
     : store_(store), authority_(authority), clock_(clock), options_(options) {}
 
-void Enrollment::Tell(const std::string& host_id, const std::string& hostname,
-                      const std::string& peer, const absl::Status& outcome) const {
+void Enrollment::Tell(const std::string& object, const std::string& hostname,
+                      const std::string& peer, const absl::Status& outcome,
+                      const std::string& message) const {
   if (!options_.enrolled) return;
   v1::Activity entry;
-  entry.set_actor_kind(outcome.ok() ? v1::Activity::COLLECTOR : v1::Activity::NOBODY);
-  entry.set_actor_id(outcome.ok() ? host_id : "");
+  const bool is_host = absl::StartsWith(object, "hosts/");
+  entry.set_actor_kind(is_host ? v1::Activity::COLLECTOR : v1::Activity::NOBODY);
+  entry.set_actor_id(is_host ? object.substr(sizeof "hosts/" - 1) : "");
   entry.set_actor_name(support::LogSafe(hostname));
-  // Of gRPC's "ipv4:10.0.0.1:4711" the address.
-  const size_t begin = peer.find(':') + 1;
-  const size_t end = peer.rfind(':');
-  entry.set_peer(end == std::string::npos || end < begin ? peer : peer.substr(begin, end - begin));
+  entry.set_peer(peer);
   entry.set_action("CollectorGateway.Enroll");
-  entry.set_object(outcome.ok() ? absl::StrCat("hosts/", host_id) : "");
+  entry.set_object(object);
   entry.set_outcome(absl::StatusCodeToString(outcome.code()));
-  entry.set_message(std::string(outcome.message()));
+  entry.set_message(outcome.ok() ? message : std::string(outcome.message()));
   options_.enrolled(std::move(entry));
 }
 
@@ -54,55 +65,105 @@ void Enrollment::CountRefusal() {
   ++refused_;
 }
 
+absl::Status Enrollment::Refuse(const v1::EnrollRequest& request, const std::string& peer,
+                                const absl::Status& why) {
+  if (!absl::IsUnauthenticated(why) && !absl::IsPermissionDenied(why) &&
+      !absl::IsFailedPrecondition(why)) {
+    return why;
+  }
+  CountRefusal();
+  spdlog::warn("enrolment refused peer={} hostname={} reason=\"{}\"", peer,
+               support::LogSafe(request.hostname()), std::string(why.message()));
+  Tell("", request.hostname(), AddressOf(peer), why);
+  return absl::IsUnauthenticated(why) ? Refused() : why;
+}
+
+v1::EnrollResponse Enrollment::Wait(const store::EnrollmentTicket& ticket,
+                                    const store::EnrollmentRequest& request) const {
+  if (ticket.is_new) {
+    spdlog::info("enrolment waits for approval enrolment={} hostname={} peer={} key={}",
+                 ticket.pending_id, support::LogSafe(request.hostname), request.peer, request.key);
+    Tell(absl::StrCat("enrollments/", ticket.pending_id), request.hostname, request.peer,
+         absl::OkStatus(), "waits for approval");
+  }
+  v1::EnrollResponse response;
+  response.mutable_pending()->set_id(ticket.pending_id);
+  response.mutable_pending()->set_key_fingerprint(request.key);
+  return response;
+}
+
 absl::StatusOr<v1::EnrollResponse> Enrollment::Enroll(const v1::EnrollRequest& request,
                                                       const std::string& peer) {
   if (!MayTry()) {
     spdlog::warn("enrolment refused peer={} reason=\"too many refused attempts\"", peer);
     return absl::ResourceExhaustedError("too many refused enrolments; try again in a minute");
   }
-  const std::string host_id = NewHostId();
-  auto certificate = authority_.SignHost(request.certificate_signing_request(), host_id,
-                                         clock_.Now(), options_.certificate_lifetime);
-  if (!certificate.ok()) {
+  const absl::Time now = clock_.Now();
+  const auto key = RequestedKey(request.certificate_signing_request());
+  if (!key.ok()) {
     CountRefusal();
-    return certificate.status();
+    return key.status();
   }
+  store::EnrollmentRequest ask{
+      .secret_hash = HashSecret(request.token()),
+      .key = support::Sha256Hex(*key),
+      .hostname = request.hostname().substr(0, 255),
+      .peer = AddressOf(peer),
+      .can_wait = request.can_wait(),
+      .id = absl::StrCat("e-", support::Sha256Hex(NewSecret("")).substr(0, 12))};
+  const auto ticket = store_.Ask(ask, now, now + kPendingLifetime);
+  if (absl::IsResourceExhausted(ticket.status())) return ticket.status();
+  if (!ticket.ok()) return Refuse(request, peer, ticket.status());
+  if (!ticket->pending_id.empty()) return Wait(*ticket, ask);
+
+  const bool again = !ticket->host_id.empty();
+  const std::string host_id = again ? ticket->host_id : NewHostId();
+  auto certificate = authority_.SignHostKey(*key, host_id, now, options_.certificate_lifetime);
+  if (!certificate.ok()) return certificate.status();
   const absl::Status enrolled =
-      store_.Enroll(HashSecret(request.token()), request.hostname().substr(0, 255),
-                    {certificate->serial, host_id, certificate->not_before, certificate->not_after},
-                    clock_.Now());
-  if (absl::IsUnauthenticated(enrolled)) {
-    CountRefusal();
-    spdlog::warn("enrolment refused peer={} hostname={} reason=\"{}\"", peer,
-                 support::LogSafe(request.hostname()), std::string(enrolled.message()));
-    Tell("", request.hostname(), peer, enrolled);
-    return Refused();
-  }
-  if (!enrolled.ok()) return enrolled;
-  spdlog::info("host enrolled host={} hostname={} peer={}", host_id,
-               support::LogSafe(request.hostname()), peer);
-  Tell(host_id, request.hostname(), peer, absl::OkStatus());
+      store_.Enroll(ask.secret_hash, ask.hostname,
+                    {certificate->serial, host_id, certificate->not_before, certificate->not_after,
+                     certificate->trust, ask.key},
+                    now);
+  if (!enrolled.ok()) return Refuse(request, peer, enrolled);
+  spdlog::info("host enrolled host={} hostname={} peer={} again={}", host_id,
+               support::LogSafe(request.hostname()), peer, again);
+  Tell(absl::StrCat("hosts/", host_id), request.hostname(), ask.peer, absl::OkStatus(),
+       again ? "enrolled again, with a new key" : "");
+  if (again && options_.began_anew) options_.began_anew(host_id);
   v1::EnrollResponse response;
   response.set_host_id(host_id);
   response.set_certificate_pem(certificate->pem);
-  response.set_ca_bundle_pem(authority_.BundlePem());
+  response.set_ca_bundle_pem(certificate->bundle_pem);
   return response;
 }
 
 absl::StatusOr<v1::RenewResponse> Enrollment::Renew(const std::string& host_id,
                                                     const std::string& serial,
                                                     const v1::RenewRequest& request) {
+  const auto key = RequestedKey(request.certificate_signing_request());
+  if (!key.ok()) {
+    const absl::Status known = store_.CheckCertificate(serial, host_id);
+    return known.ok() ? key.status() : known;
+  }
+  return Reissue(host_id, serial, *key);
+}
+
+absl::StatusOr<v1::RenewResponse> Enrollment::Reissue(const std::string& host_id,
+                                                      const std::string& serial,
+                                                      const std::string& key_der) {
   if (auto status = store_.CheckCertificate(serial, host_id); !status.ok()) return status;
-  auto certificate = authority_.SignHost(request.certificate_signing_request(), host_id,
-                                         clock_.Now(), options_.certificate_lifetime);
+  auto certificate =
+      authority_.SignHostKey(key_der, host_id, clock_.Now(), options_.certificate_lifetime);
   if (!certificate.ok()) return certificate.status();
-  const absl::Status recorded = store_.RecordCertificate(
-      {certificate->serial, host_id, certificate->not_before, certificate->not_after});
+  const absl::Status recorded =
+      store_.RecordCertificate({certificate->serial, host_id, certificate->not_before,
+                                certificate->not_after, certificate->trust});
   if (!recorded.ok()) return recorded;
   spdlog::info("certificate renewed host={} serial={}", host_id, certificate->serial);
   v1::RenewResponse response;
   response.set_certificate_pem(certificate->pem);
-  response.set_ca_bundle_pem(authority_.BundlePem());
+  response.set_ca_bundle_pem(certificate->bundle_pem);
   return response;
 }
 

@@ -24,6 +24,8 @@ struct EnrollmentOptions {
   // Told of hosts that enrolled and of those that were refused, for the activity log; must not
   // block.
   std::function<void(v1::Activity)> enrolled = {};
+  // Told of a host that enrolled again: a session that it still has is not its own.
+  std::function<void(const std::string& host_id)> began_anew = {};
 };
 
 // Thread-safe. Borrows its arguments.
@@ -40,10 +42,22 @@ class Enrollment {
   // `host_id` and `serial` are those of the certificate the peer authenticated with.
   absl::StatusOr<v1::RenewResponse> Renew(const std::string& host_id, const std::string& serial,
                                           const v1::RenewRequest& request);
+  // A certificate for the key (SubjectPublicKeyInfo, DER) that the peer's has already, because what
+  // hosts trust changed.
+  absl::StatusOr<v1::RenewResponse> Reissue(const std::string& host_id, const std::string& serial,
+                                            const std::string& key_der);
+  // Whether a certificate with this record is what would be issued now; changes with `generation`.
+  bool IsCurrent(const store::CertificateTrust& trust) const { return trust == authority_.trust(); }
+  uint64_t generation() const { return authority_.generation(); }
 
  private:
-  void Tell(const std::string& host_id, const std::string& hostname, const std::string& peer,
-            const absl::Status& outcome) const;
+  // The error of a refusal, as the peer is told it.
+  absl::Status Refuse(const v1::EnrollRequest& request, const std::string& peer,
+                      const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
+  v1::EnrollResponse Wait(const store::EnrollmentTicket& ticket,
+                          const store::EnrollmentRequest& request) const;
+  void Tell(const std::string& object, const std::string& hostname, const std::string& peer,
+            const absl::Status& outcome, const std::string& message = "") const;
   // Counts a refusal; false when there were too many in this minute.
   bool MayTry() ABSL_LOCKS_EXCLUDED(mutex_);
   void CountRefusal() ABSL_LOCKS_EXCLUDED(mutex_);

@@ -171,8 +171,16 @@ class EnrollmentTokens {
                                              const v1::RevokeEnrollmentTokenRequest& request);
   absl::StatusOr<v1::RevokeHostResponse> RevokeHost(const Principal& who,
                                                     const v1::RevokeHostRequest& request);
+  absl::StatusOr<v1::ListEnrollmentsResponse> ListEnrollments(
+      const Principal& who, const v1::ListEnrollmentsRequest& request);
+  absl::StatusOr<v1::Enrollment> Approve(const Principal& who,
+                                         const v1::ApproveEnrollmentRequest& request);
+  absl::StatusOr<v1::Enrollment> Reject(const Principal& who,
+                                        const v1::RejectEnrollmentRequest& request);
 
  private:
+  absl::StatusOr<v1::Enrollment> Decide(const Principal& who, v1::Enrollment decision);
+
   store::Store& store_;
   const access::CertificateAuthority& authority_;
   access::Revocations& revocations_;

@@ -6,6 +6,7 @@
 #include "controller/api/api.h"
 #include "controller/api/scope.h"
 #include "proto/support/digest.h"
+#include "proto/support/labels.h"
 #include "proto/support/logging.h"
 
 namespace plimsoll::api {
@@ -17,6 +18,21 @@ constexpr absl::Duration kDefaultLifetime = absl::Hours(1);
 constexpr absl::Duration kLongestLifetime = absl::Hours(24 * 30);
 constexpr int kMostUses = 100'000;
 constexpr size_t kLongestText = 512;
+constexpr int kMostLabels = 64;
+// How long a host has to come for what was decided.
+constexpr absl::Duration kDecisionLifetime = absl::Hours(24 * 7);
+
+absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& labels) {
+  if (labels.size() > kMostLabels) {
+    return absl::InvalidArgumentError(absl::StrCat("labels: at most ", kMostLabels));
+  }
+  for (const auto& [key, value] : labels) {
+    if (auto status = support::CheckLabel(key, value); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("labels: ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -38,6 +54,14 @@ absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
     return absl::InvalidArgumentError(
         absl::StrCat("description is longer than ", kLongestText, " bytes"));
   }
+  if (auto status = CheckLabels(request.labels()); !status.ok()) return status;
+  std::string host_id;
+  if (!request.host().empty()) {
+    if (uses != 1) return absl::InvalidArgumentError("max_uses: a token for one host has one use");
+    auto host = FindHost(store_, who, request.host());
+    if (!host.ok()) return host.status();
+    host_id = host->id();
+  }
   const absl::Time now = clock_.Now();
   v1::CreateEnrollmentTokenResponse response;
   response.set_secret(access::NewSecret("plt_"));
@@ -46,6 +70,9 @@ absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
   token->set_id(absl::StrCat("t-", support::Sha256Hex(access::NewSecret("")).substr(0, 12)));
   token->set_max_uses(uses);
   token->set_description(request.description());
+  token->set_requires_approval(request.requires_approval());
+  *token->mutable_labels() = request.labels();
+  token->set_host_id(host_id);
   *token->mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now));
   *token->mutable_expire_time() =
       TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now + lifetime));
@@ -91,6 +118,53 @@ absl::StatusOr<v1::RevokeHostResponse> EnrollmentTokens::RevokeHost(
   v1::RevokeHostResponse response;
   response.set_host_id(host->id());
   return response;
+}
+
+absl::StatusOr<v1::ListEnrollmentsResponse> EnrollmentTokens::ListEnrollments(
+    const Principal& who, const v1::ListEnrollmentsRequest& request) {
+  if (auto status = RequireWholeFleet(who, "enrolment"); !status.ok()) return status;
+  auto enrollments = store_.enrollment().ListEnrollments(clock_.Now());
+  if (!enrollments.ok()) return enrollments.status();
+  v1::ListEnrollmentsResponse response;
+  for (v1::Enrollment& enrollment : *enrollments) {
+    if (request.state() != v1::Enrollment::STATE_UNSPECIFIED &&
+        request.state() != enrollment.state()) {
+      continue;
+    }
+    *response.add_enrollments() = std::move(enrollment);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::Enrollment> EnrollmentTokens::Approve(
+    const Principal& who, const v1::ApproveEnrollmentRequest& request) {
+  if (auto status = CheckLabels(request.labels()); !status.ok()) return status;
+  v1::Enrollment decision;
+  decision.set_id(request.id());
+  decision.set_state(v1::Enrollment::APPROVED);
+  *decision.mutable_labels() = request.labels();
+  return Decide(who, std::move(decision));
+}
+
+absl::StatusOr<v1::Enrollment> EnrollmentTokens::Reject(
+    const Principal& who, const v1::RejectEnrollmentRequest& request) {
+  v1::Enrollment decision;
+  decision.set_id(request.id());
+  decision.set_state(v1::Enrollment::REJECTED);
+  return Decide(who, std::move(decision));
+}
+
+absl::StatusOr<v1::Enrollment> EnrollmentTokens::Decide(const Principal& who,
+                                                        v1::Enrollment decision) {
+  if (auto status = RequireWholeFleet(who, "enrolment"); !status.ok()) return status;
+  decision.set_decided_by(who.name);
+  const absl::Time now = clock_.Now();
+  auto decided = store_.enrollment().Decide(decision, now, now + kDecisionLifetime);
+  if (!decided.ok()) return decided.status();
+  spdlog::info("enrolment {} enrolment={} key={} by={}",
+               decision.state() == v1::Enrollment::APPROVED ? "approved" : "rejected",
+               decided->id(), decided->key_fingerprint(), who.name);
+  return decided;
 }
 
 }  // namespace plimsoll::api

@@ -17,6 +17,14 @@ void AddEnrollmentMethods(MethodTable& table, EnrollmentTokens& tokens) {
   table.Add(
       {"EnrollmentService.RevokeHost", Permission::kAdminister, "POST /v1/hosts/{host}/revoke"},
       tokens, &EnrollmentTokens::RevokeHost);
+  table.Add({"EnrollmentService.ListEnrollments", Permission::kAdminister, "GET /v1/enrollments"},
+            tokens, &EnrollmentTokens::ListEnrollments);
+  table.Add({"EnrollmentService.ApproveEnrollment", Permission::kAdminister,
+             "POST /v1/enrollments/{id}/approve"},
+            tokens, &EnrollmentTokens::Approve);
+  table.Add({"EnrollmentService.RejectEnrollment", Permission::kAdminister,
+             "POST /v1/enrollments/{id}/reject"},
+            tokens, &EnrollmentTokens::Reject);
 }
 
 }  // namespace plimsoll::api

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "controller/api/activity.h"
 #include "controller/api/api.h"
+#include "controller/api/authorities.h"
 #include "controller/api/baseline_versions.h"
 #include "controller/api/identity.h"
 #include "controller/api/method.h"
@@ -125,5 +126,6 @@ void AddBaselineVersionMethods(MethodTable& table, BaselineVersions& versions);
 void AddWhatIfMethods(MethodTable& table, WhatIfs& what_ifs);
 void AddNotificationMethods(MethodTable& table, Notifications& notifications);
 void AddEnrollmentMethods(MethodTable& table, EnrollmentTokens& tokens);
+void AddAuthorityMethods(MethodTable& table, Authorities& authorities);
 
 }  // namespace plimsoll::api

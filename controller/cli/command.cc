@@ -123,6 +123,8 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
   AddSelector(app, session);
   AddApply(app, session);
   AddToken(app, session);
+  AddEnrollment(app, session);
+  AddCa(app, session);
   AddUser(app, session);
   AddApiToken(app, session);
   AddActivity(app, session);

@@ -80,6 +80,8 @@ void AddLabel(CLI::App& app, Session& session);
 void AddSelector(CLI::App& app, Session& session);
 void AddApply(CLI::App& app, Session& session);
 void AddToken(CLI::App& app, Session& session);
+void AddEnrollment(CLI::App& app, Session& session);
+void AddCa(CLI::App& app, Session& session);
 void AddBaseline(CLI::App& app, Session& session);
 void AddEvaluate(CLI::App& app, Session& session);
 

@@ -1,7 +1,11 @@
 #include "controller/cli/format.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "controller/cli/terminal.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -34,6 +38,11 @@ std::string FormatInterval(double lower, double upper) {
   const std::string low = absl::StrFormat("%.1f", lower * 100);
   const std::string high = absl::StrFormat("%.1f", upper * 100);
   return low == high ? absl::StrCat(low, " %") : absl::StrCat(low, " to ", high, " %");
+}
+
+std::string FormatLabels(const google::protobuf::Map<std::string, std::string>& labels) {
+  const std::map<std::string, std::string> sorted(labels.begin(), labels.end());
+  return Printable(absl::StrJoin(sorted, ",", absl::PairFormatter("=")), 200);
 }
 
 }  // namespace plimsoll::cli

@@ -1,6 +1,7 @@
 // Times and counts as people read them.
 #pragma once
 
+#include <google/protobuf/map.h>
 #include <google/protobuf/timestamp.pb.h>
 
 #include <string>
@@ -15,5 +16,8 @@ std::string FormatInstant(const google::protobuf::Timestamp& time);
 std::string FormatAge(const google::protobuf::Timestamp& time, absl::Time now);
 // "67.5 %"; two equal bounds are one number.
 std::string FormatInterval(double lower, double upper);
+
+// "env=prod,tier=web", by key, safe to print.
+std::string FormatLabels(const google::protobuf::Map<std::string, std::string>& labels);
 
 }  // namespace plimsoll::cli

@@ -2,7 +2,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "controller/cli/client.h"
 #include "controller/cli/command.h"
@@ -52,11 +51,6 @@ std::string State(const v1::Host& host, const Terminal& terminal) {
                         good ? Style::kGreen : Style::kYellow);
 }
 
-std::string Labels(const v1::Host& host) {
-  const std::map<std::string, std::string> sorted(host.labels().begin(), host.labels().end());
-  return Printable(absl::StrJoin(sorted, ",", absl::PairFormatter("=")), 200);
-}
-
 void PrintHosts(const v1::ListHostsResponse& all, const HostsOptions& options, Session& session) {
   if (all.hosts().empty()) {
     if (options.filter.selector.empty() && options.filter.labels.empty() && !options.stale &&
@@ -82,7 +76,7 @@ void PrintHosts(const v1::ListHostsResponse& all, const HostsOptions& options, S
                State(host, session.terminal), FormatAge(host.last_seen_time(), now),
                count(counts.pass(), Style::kGreen), count(counts.fail(), Style::kRed),
                count(counts.unknown(), Style::kYellow), Printable(host.engine_version(), 32),
-               Labels(host)});
+               FormatLabels(host.labels())});
   }
   table.Print(session.terminal, *session.out);
   for (const v1::Host& host : all.hosts()) {

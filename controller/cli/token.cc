@@ -17,6 +17,9 @@ struct TokenOptions {
   absl::Duration lifetime = absl::Hours(1);
   int uses = 1;
   std::string description;
+  std::map<std::string, std::string> labels;
+  bool require_approval = false;
+  std::string host;
   std::string out_file;
   std::string ca_out_file;
   std::string revoke;
@@ -25,6 +28,9 @@ struct TokenOptions {
 absl::Status Create(Client& client, TokenOptions& options, Session& session) {
   options.create.set_max_uses(options.uses);
   options.create.set_description(options.description);
+  options.create.set_requires_approval(options.require_approval);
+  options.create.mutable_labels()->insert(options.labels.begin(), options.labels.end());
+  options.create.set_host(options.host);
   *options.create.mutable_lifetime() =
       google::protobuf::util::TimeUtil::SecondsToDuration(absl::ToInt64Seconds(options.lifetime));
   auto answer = client.Call(&v1::EnrollmentService::Stub::CreateEnrollmentToken,
@@ -54,7 +60,8 @@ absl::Status Create(Client& client, TokenOptions& options, Session& session) {
                << " use(s), until " << FormatInstant(answer->token().expire_time())
                << ". It is shown only once.\n"
                << "On the host: plimsoll-collector --controller HOST:7443 --ca ca.pem "
-                  "--enroll-token-file FILE\n";
+                  "--enroll-token-file FILE"
+               << (answer->token().host_id().empty() ? "" : " --enroll-again") << "\n";
   return absl::OkStatus();
 }
 
@@ -71,11 +78,15 @@ absl::Status List(Client& client, Session& session) {
     *session.out << "No enrolment tokens.\n";
     return absl::OkStatus();
   }
-  Table table({"ID", "USES", "CREATED", "EXPIRES", "STATE", "DESCRIPTION"});
+  Table table({"ID", "USES", "CREATED", "EXPIRES", "STATE", "FOR", "LABELS", "DESCRIPTION"});
   for (const v1::EnrollmentToken& token : answer->tokens()) {
     table.Row({token.id(), absl::StrCat(token.use_count(), "/", token.max_uses()),
                FormatInstant(token.create_time()), FormatInstant(token.expire_time()),
-               token.revoked() ? "revoked" : "", Printable(token.description(), 100)});
+               token.revoked()             ? "revoked"
+               : token.requires_approval() ? "needs approval"
+                                           : "",
+               token.host_id().empty() ? "new hosts" : Printable(token.host_id(), 64),
+               FormatLabels(token.labels()), Printable(token.description(), 100)});
   }
   table.Print(session.terminal, *session.out);
   return absl::OkStatus();
@@ -117,6 +128,16 @@ void AddToken(CLI::App& app, Session& session) {
           },
           "How long it may be used [1h]")
       ->type_name("DURATION");
+  AddLabelOption(*create, options->labels,
+                 "Label of the hosts that enrol with it, over what their collectors say; may be "
+                 "repeated");
+  create->add_flag("--require-approval", options->require_approval,
+                   "Hosts wait until `plimsoll enrollment approve`");
+  create
+      ->add_option("--host", options->host,
+                   "For this host, which enrols again and keeps its id and history; its "
+                   "certificates\nso far are refused then, a revocation or quarantine is lifted")
+      ->type_name("HOST");
   create->add_option("--description", options->description, "For the list")->type_name("TEXT");
   create
       ->add_option("--out", options->out_file,
@@ -128,7 +149,9 @@ void AddToken(CLI::App& app, Session& session) {
       ->type_name("FILE");
   create->footer(
       "Example:\n  plimsoll token create --uses 20 --lifetime 2h --out enrol.token --ca-out "
-      "ca.pem");
+      "ca.pem\n  plimsoll token create --uses 50 --require-approval --label env=prod --out "
+      "enrol.token\n"
+      "  plimsoll token create --host web-1 --out again.token");
   create->final_callback([options, &session] {
     WithClient(session, [&](Client& client) { return Create(client, *options, session); });
   });

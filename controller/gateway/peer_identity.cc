@@ -9,6 +9,7 @@
 
 #include "absl/strings/ascii.h"
 #include "controller/access/certificate_authority.h"
+#include "controller/access/certificates.h"
 #include "proto/support/openssl_handles.h"
 
 namespace plimsoll::gateway {
@@ -65,8 +66,10 @@ absl::StatusOr<PeerIdentity> IdentifyPeer(const grpc::CallbackServerContext& con
     return absl::UnauthenticatedError("a client certificate is needed; enrol first");
   auto host_id = access::HostIdFromUri(UriOf(certificate.get()));
   if (!host_id.ok()) return absl::UnauthenticatedError(host_id.status().message());
+  auto key = access::PublicKeyDer(X509_get0_pubkey(certificate.get()));
+  if (!key.ok()) return key.status();
   return PeerIdentity{*std::move(host_id), SerialOf(certificate.get()),
-                      NotBeforeOf(certificate.get())};
+                      NotBeforeOf(certificate.get()), *std::move(key)};
 }
 
 }  // namespace plimsoll::gateway

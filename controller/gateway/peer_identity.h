@@ -17,6 +17,8 @@ struct PeerIdentity {
   std::string serial;
   // When the certificate begins to hold; a copy of a disk comes back with an old one.
   absl::Time not_before;
+  // The certificate's public key (SubjectPublicKeyInfo, DER).
+  std::string key_der;
 };
 
 // The peer's identity. UNAUTHENTICATED: no certificate, or one that names no host.

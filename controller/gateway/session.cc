@@ -18,6 +18,8 @@ namespace {
 constexpr size_t kMaximumOutgoing = 256;
 // Heartbeat intervals without a word after which a session is over.
 constexpr int kSilentIntervals = 3;
+// Of sessions whose collectors get new certificates because other authorities are trusted.
+constexpr int kReissuesPerSecond = 200;
 constexpr absl::Duration kLongestPause = absl::Seconds(60);
 // A Hello is read before there is a session to hold it against.
 constexpr int64_t kMaximumHelloBytes = int64_t{64} << 10;
@@ -186,9 +188,28 @@ void Session::TellPlan() {
   Send(message);
 }
 
+void Session::TellTrust(absl::Time now) {
+  if (!welcomed_) return;
+  const uint64_t generation = parts_.enrollment.generation();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (ended_) return;
+    if (std::exchange(trust_generation_, generation) != generation) {
+      // Each one connects again with it: not all at once.
+      thread_local absl::InsecureBitGen random;
+      reissue_at_ = now + absl::Seconds(parts_.sessions.Count()) / kReissuesPerSecond *
+                              absl::Uniform(random, 0.0, 1.0);
+    }
+    if (now < reissue_at_) return;
+    reissue_at_ = absl::InfiniteFuture();
+  }
+  shared_.answer_lane.Add([self = self_] { self->Reissue(); });
+}
+
 void Session::Tick(absl::Time now) {
   const GatewayOptions& options = parts_.options;
   TellPlan();
+  TellTrust(now);
   {
     absl::MutexLock lock(&mutex_);
     if (ended_) return;

@@ -73,6 +73,10 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   void SlowDown(absl::Duration pause, const std::string& reason) ABSL_LOCKS_EXCLUDED(mutex_);
   // Tells the collector of a plan that is another than it has.
   void TellPlan() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Gives the collector a new certificate and bundle when hosts trust something else by now.
+  void TellTrust(absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  // In the lane for answers.
+  void Reissue() ABSL_LOCKS_EXCLUDED(mutex_);
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReadNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends a stream whose peer would not read a status: it would wait behind what is unread.
@@ -108,6 +112,9 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   absl::Time reading_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   // Of the plan that the collector was told.
   std::string plan_digest_ ABSL_GUARDED_BY(mutex_);
+  // Of what the collector was last given, or is about to be given at `reissue_at_`.
+  uint64_t trust_generation_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time reissue_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   absl::Time next_slow_down_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   // Nothing is read before; Tick goes on.
   bool held_ ABSL_GUARDED_BY(mutex_) = false;

@@ -28,6 +28,7 @@ constexpr int64_t kMaximumKeptBytes = int64_t{256} << 10;
 constexpr int64_t kMaximumDecodedFactor = 16;
 constexpr int64_t kDecodedAllowance = int64_t{64} << 10;
 constexpr int kMaximumLabels = 64;
+constexpr absl::Duration kReissueAgain = absl::Minutes(1);
 constexpr absl::Duration kMaximumSkew = absl::Hours(24 * 3650);
 
 absl::Duration ClockSkew(const v1::Hello& hello, absl::Time now) {
@@ -191,6 +192,21 @@ absl::Status Session::HandleRenew(const v1::RenewRequest& request) {
   return absl::OkStatus();
 }
 
+void Session::Reissue() {
+  auto renewed = parts_.enrollment.Reissue(peer_.host_id, peer_.serial, peer_.key_der);
+  if (!renewed.ok()) {
+    // The stream may be over meanwhile, and its context gone.
+    spdlog::warn("certificate not reissued host={} error=\"{}\"", peer_.host_id,
+                 renewed.status().ToString());
+    absl::MutexLock lock(&mutex_);
+    reissue_at_ = parts_.clock.Now() + kReissueAgain;
+    return;
+  }
+  v1::ToCollector message;
+  *message.mutable_renewed() = *std::move(renewed);
+  Send(message);
+}
+
 absl::Status Session::HandleHello(const v1::Hello& hello) {
   if (hello.protocol_version() < kOldestProtocol) {
     return absl::FailedPreconditionError(
@@ -201,11 +217,17 @@ absl::Status Session::HandleHello(const v1::Hello& hello) {
       !status.ok()) {
     return status;
   }
+  const uint64_t generation = parts_.enrollment.generation();
   auto lease = TakeLease(hello);
   if (!lease.ok()) return Refusal(lease.status());
   stream_.epoch = lease->epoch;
   stream_.protocol = std::min(hello.protocol_version(), support::kProtocolVersion);
   stream_.state = std::move(lease->stream);
+  {
+    absl::MutexLock lock(&mutex_);
+    trust_generation_ = generation;
+    if (!parts_.enrollment.IsCurrent(lease->trust)) reissue_at_ = parts_.clock.Now();
+  }
   if (parts_.on_host_changed) parts_.on_host_changed({peer_.host_id});
   Welcome(hello);
   return absl::OkStatus();
@@ -224,6 +246,7 @@ absl::StatusOr<store::SessionLease> Session::TakeLease(const v1::Hello& hello) {
     start.labels.emplace(CleanText(key, 63), CleanText(value, 255));
   }
   start.certificate_not_before = peer_.not_before;
+  start.certificate_serial = peer_.serial;
   absl::MutexLock lock(&parts_.sessions.LeaseLock(peer_.host_id));
   if (!parts_.sessions.Claim(peer_.host_id, id_)) {
     return absl::AbortedError("another session took over");

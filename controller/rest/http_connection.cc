@@ -228,7 +228,11 @@ asio::awaitable<void> ServeRequests(Shared shared, Connection& connection, std::
 asio::awaitable<void> ServeConnection(Shared shared, tcp::socket socket, std::string peer) {
   error_code error;
   socket.set_option(tcp::no_delay(true), error);
-  TlsStream stream(std::move(socket), shared->tls);
+  const std::shared_ptr<asio::ssl::context> tls = [&shared] {
+    absl::MutexLock lock(&shared->tls_mutex);
+    return shared->tls;
+  }();
+  TlsStream stream(std::move(socket), *tls);
   auto& lowest = beast::get_lowest_layer(stream);
   lowest.expires_after(Chrono(shared->options.handshake_timeout));
   co_await stream.async_handshake(asio::ssl::stream_base::server,

@@ -74,12 +74,13 @@ struct ServerShared {
       : options(std::move(with)),
         handler(std::move(answers)),
         context(options.threads),
-        tls(boost::asio::ssl::context::tls_server),
         book(options, counters) {}
   HttpServerOptions options;
   const HttpHandler handler;
   boost::asio::io_context context;
-  boost::asio::ssl::context tls;
+  absl::Mutex tls_mutex;
+  // Of connections from now on; those that are open keep theirs.
+  std::shared_ptr<boost::asio::ssl::context> tls ABSL_GUARDED_BY(tls_mutex);
   HttpCounters counters;
   ConnectionBook book;
 };

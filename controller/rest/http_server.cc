@@ -36,19 +36,21 @@ absl::StatusOr<tcp::endpoint> ParseAddress(const std::string& text) {
   return tcp::endpoint(address, static_cast<uint16_t>(port));
 }
 
-absl::Status UseTls(HttpServerOptions& options, asio::ssl::context& tls) {
+absl::StatusOr<std::shared_ptr<asio::ssl::context>> MakeTls(const std::string& key_pem,
+                                                            const std::string& certificate_pem) {
   error_code error;
+  auto made = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+  asio::ssl::context& tls = *made;
   tls.set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1 |
                       asio::ssl::context::no_sslv2 | asio::ssl::context::no_sslv3 |
                       asio::ssl::context::single_dh_use,
                   error);
   SSL_CTX_set_options(tls.native_handle(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(tls.native_handle(), SSL_MODE_RELEASE_BUFFERS);
-  tls.use_certificate_chain(asio::buffer(options.certificate_pem), error);
-  if (!error) tls.use_private_key(asio::buffer(options.key_pem), asio::ssl::context::pem, error);
-  options.key_pem.clear();
+  tls.use_certificate_chain(asio::buffer(certificate_pem), error);
+  if (!error) tls.use_private_key(asio::buffer(key_pem), asio::ssl::context::pem, error);
   if (error) return absl::InvalidArgumentError("the server's certificate or key is not usable");
-  return absl::OkStatus();
+  return made;
 }
 
 }  // namespace
@@ -62,7 +64,10 @@ class HttpServer::Impl {
   absl::Status Listen() {
     auto endpoint = ParseAddress(shared_->options.address);
     if (!endpoint.ok()) return endpoint.status();
-    if (auto status = UseTls(shared_->options, shared_->tls); !status.ok()) return status;
+    HttpServerOptions& options = shared_->options;
+    if (auto status = SetIdentity(options.key_pem, options.certificate_pem); !status.ok())
+      return status;
+    options.key_pem.clear();
     error_code error;
     acceptor_.open(endpoint->protocol(), error);
     if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
@@ -77,6 +82,14 @@ class HttpServer::Impl {
     for (int i = 0; i < shared_->options.threads; ++i) {
       threads_.emplace_back([shared = shared_] { shared->context.run(); });
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status SetIdentity(const std::string& key_pem, const std::string& certificate_pem) {
+    auto tls = MakeTls(key_pem, certificate_pem);
+    if (!tls.ok()) return tls.status();
+    absl::MutexLock lock(&shared_->tls_mutex);
+    shared_->tls = *std::move(tls);
     return absl::OkStatus();
   }
 
@@ -141,6 +154,10 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions 
 HttpServer::HttpServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() { Stop(absl::ZeroDuration()); }
 void HttpServer::Stop(absl::Duration grace) { impl_->Stop(grace); }
+absl::Status HttpServer::SetIdentity(const std::string& key_pem,
+                                     const std::string& certificate_pem) {
+  return impl_->SetIdentity(key_pem, certificate_pem);
+}
 int HttpServer::port() const { return impl_->port(); }
 const HttpCounters& HttpServer::counters() const { return impl_->counters(); }
 

@@ -63,6 +63,9 @@ class HttpServer {
   // until `grace` is over, joins. Idempotent.
   void Stop(absl::Duration grace);
 
+  // For connections from now on. INVALID_ARGUMENT: key or certificate; nothing changes.
+  absl::Status SetIdentity(const std::string& key_pem, const std::string& certificate_pem);
+
   int port() const;
   const HttpCounters& counters() const;
 

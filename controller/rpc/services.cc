@@ -8,6 +8,7 @@
 #include "controller/rpc/streaming.h"
 #include "controller/rpc/unary.h"
 #include "plimsoll/v1/activity_service.grpc.pb.h"
+#include "plimsoll/v1/authority_service.grpc.pb.h"
 #include "plimsoll/v1/baseline_service.grpc.pb.h"
 #include "plimsoll/v1/enrollment_service.grpc.pb.h"
 #include "plimsoll/v1/event_service.grpc.pb.h"
@@ -133,6 +134,18 @@ struct EnrollmentRpc final : Skin<v1::EnrollmentService> {
   PLIMSOLL_UNARY(ListEnrollmentTokens, ListEnrollmentTokensResponse)
   PLIMSOLL_UNARY(RevokeEnrollmentToken, EnrollmentToken)
   PLIMSOLL_UNARY(RevokeHost, RevokeHostResponse)
+  PLIMSOLL_UNARY(ListEnrollments, ListEnrollmentsResponse)
+  PLIMSOLL_UNARY(ApproveEnrollment, Enrollment)
+  PLIMSOLL_UNARY(RejectEnrollment, Enrollment)
+};
+
+struct AuthorityRpc final : Skin<v1::AuthorityService> {
+  using Skin::Skin;
+  PLIMSOLL_UNARY(GetAuthorities, AuthorityStatus)
+  PLIMSOLL_UNARY(BeginRotation, AuthorityStatus)
+  PLIMSOLL_UNARY(SwitchAuthority, AuthorityStatus)
+  PLIMSOLL_UNARY(FinishRotation, AuthorityStatus)
+  PLIMSOLL_UNARY(CancelRotation, AuthorityStatus)
 };
 
 struct UserRpc final : Skin<v1::UserService> {
@@ -241,6 +254,7 @@ struct ApiServices::Services {
   ScanRpc scans{parts, streams};
   ScheduleRpc schedules{parts, streams};
   EnrollmentRpc enrollment{parts, streams};
+  AuthorityRpc authorities{parts, streams};
   NotificationRpc notifications{parts, streams};
   EventRpc events{parts, streams};
   UserRpc users{parts, streams};
@@ -260,9 +274,10 @@ void ApiServices::Register(grpc::ServerBuilder& builder) {
   for (grpc::Service* service : std::initializer_list<grpc::Service*>{
            &services_->hosts, &services_->baselines, &services_->findings, &services_->summaries,
            &services_->scans, &services_->schedules, &services_->enrollment,
-           &services_->notifications, &services_->events, &services_->users, &services_->sessions,
-           &services_->tokens, &services_->activity, &services_->waivers, &services_->tailorings,
-           &services_->selectors, &services_->what_ifs}) {
+           &services_->authorities, &services_->notifications, &services_->events,
+           &services_->users, &services_->sessions, &services_->tokens, &services_->activity,
+           &services_->waivers, &services_->tailorings, &services_->selectors,
+           &services_->what_ifs}) {
     builder.RegisterService(service);
   }
 }

@@ -14,10 +14,10 @@
 namespace plimsoll::store {
 
 // A connection of its own that listens (LISTEN plimsoll_host, plimsoll_scan, plimsoll_access,
-// plimsoll_policy). Callbacks come from one thread of the feed, one after the other, and must not
-// block for long. Reconnects for ever, with a pause of a second; after each (re)connection, the
-// first one too, `connected` is called, and whatever happened before it must be looked up. Never
-// logs `url`.
+// plimsoll_policy, plimsoll_authority). Callbacks come from one thread of the feed, one after the
+// other, and must not block for long. Reconnects for ever, with a pause of a second; after each
+// (re)connection, the first one too, `connected` is called, and whatever happened before it must be
+// looked up. Never logs `url`.
 class ChangeFeed {
  public:
   struct Callbacks {
@@ -31,6 +31,8 @@ class ChangeFeed {
     std::function<void()> connected;
     // Waivers, tailorings or baselines changed.
     std::function<void()> policy = {};
+    // Other certificate authorities are trusted.
+    std::function<void()> authority = {};
   };
   ChangeFeed(std::string url, Callbacks callbacks);
   // Stops and joins.

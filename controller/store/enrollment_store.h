@@ -1,4 +1,4 @@
-// Enrolment tokens and certificates.
+// Enrolment tokens, hosts that wait for approval, and certificates.
 #pragma once
 
 #include <string>
@@ -13,6 +13,18 @@ namespace plimsoll::store {
 
 class ConnectionPool;
 
+// What a host trusts, as its certificate's record says.
+struct CertificateTrust {
+  // AuthorityRecord::fingerprint of the authority that signed it.
+  std::string issuer = {};
+  // SHA-256, lower-case hex, of the bundle (PEM) that came with it.
+  std::string bundle = {};
+
+  bool operator==(const CertificateTrust& other) const {
+    return issuer == other.issuer && bundle == other.bundle;
+  }
+};
+
 // A certificate as issued.
 struct CertificateRecord {
   // Lower-case hex.
@@ -20,6 +32,32 @@ struct CertificateRecord {
   std::string host_id;
   absl::Time not_before;
   absl::Time not_after;
+  CertificateTrust trust = {};
+  // SHA-256 of its public key, lower-case hex.
+  std::string key = {};
+};
+
+// Who asks to enrol.
+struct EnrollmentRequest {
+  std::string secret_hash;
+  // As CertificateRecord::key.
+  std::string key;
+  std::string hostname;
+  std::string peer;
+  // EnrollRequest.can_wait.
+  bool can_wait = false;
+  // The id it gets when it has to wait.
+  std::string id;
+};
+
+// What came of asking.
+struct EnrollmentTicket {
+  // The host has to wait for approval under this id; empty: it may enrol now.
+  std::string pending_id;
+  // It was not waiting before.
+  bool is_new = false;
+  // The host that enrols again; empty: a new one.
+  std::string host_id;
 };
 
 // Thread-safe; errors as in store.h. Tokens are known by the hash of their secret only.
@@ -32,14 +70,30 @@ class EnrollmentStore {
   absl::Status CreateToken(const v1::EnrollmentToken& token, const std::string& secret_hash);
   // Newest first, revoked and expired ones too.
   absl::StatusOr<std::vector<v1::EnrollmentToken>> ListTokens();
-  // NOT_FOUND. Idempotent.
+  // NOT_FOUND. Idempotent. Who waits with it waits in vain.
   absl::StatusOr<v1::EnrollmentToken> RevokeToken(const std::string& id);
 
-  // In one transaction: takes one use of the token, creates the host, records its certificate.
+  // Whether the host may enrol. With a token that needs approval the first request takes one use of
+  // the token and begins to wait until `expires`; every later one with the same key finds it.
   // UNAUTHENTICATED: token unknown, expired, exhausted or revoked (the message says which, for the
-  // log only).
+  // log only). PERMISSION_DENIED: rejected. FAILED_PRECONDITION: it has to wait and cannot.
+  // RESOURCE_EXHAUSTED: too many wait.
+  absl::StatusOr<EnrollmentTicket> Ask(const EnrollmentRequest& request, absl::Time now,
+                                       absl::Time expires);
+  // In one transaction: takes one use of the token, or the approval of this key, creates the host,
+  // or lets the one that the token is for begin anew, and records its certificate. The earlier
+  // certificates of a host that begins anew are refused from then on, and its revocation or
+  // quarantine is lifted. UNAUTHENTICATED as Ask, and when nobody approved this key or the token is
+  // for another host. PERMISSION_DENIED: the host is removed.
   absl::Status Enroll(const std::string& secret_hash, const std::string& hostname,
                       const CertificateRecord& certificate, absl::Time now);
+  // Newest first; expired ones are left out.
+  absl::StatusOr<std::vector<v1::Enrollment>> ListEnrollments(absl::Time now);
+  // Approves or rejects what is not expired. NOT_FOUND; FAILED_PRECONDITION: approved, but it was
+  // rejected before.
+  absl::StatusOr<v1::Enrollment> Decide(const v1::Enrollment& decision, absl::Time now,
+                                        absl::Time expires);
+
   // Renewal. NOT_FOUND: no such host; PERMISSION_DENIED: revoked or removed.
   absl::Status RecordCertificate(const CertificateRecord& certificate);
 
@@ -48,11 +102,6 @@ class EnrollmentStore {
   // OK: known, not revoked, of this host, which is neither revoked nor removed. UNAUTHENTICATED
   // otherwise, with the reason.
   absl::Status CheckCertificate(const std::string& serial, const std::string& host_id);
-
-  // The controller's authority, by its PEM certificate: the first that comes is the database's.
-  // FAILED_PRECONDITION: the database has another, and no host would trust this one. `replace`
-  // makes this one the database's; hosts enrolled before must enrol again.
-  absl::Status JoinAuthority(const std::string& certificate_pem, absl::Time now, bool replace);
 
  private:
   ConnectionPool& pool_;

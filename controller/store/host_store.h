@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "controller/store/enrollment_store.h"
 #include "controller/store/report_store.h"
 #include "plimsoll/v1/host_service.pb.h"
 
@@ -29,8 +30,9 @@ struct SessionStart {
   std::string boot_id;
   std::map<std::string, std::string> labels;
   absl::Duration clock_skew;
-  // Of the certificate presented.
+  // Of the certificate presented. No serial: not known, in tests.
   absl::Time certificate_not_before;
+  std::string certificate_serial;
   absl::Time time;
 };
 
@@ -39,6 +41,8 @@ struct SessionLease {
   // Named by every write of the session; see Evaluation::session_epoch.
   int64_t epoch = 0;
   StreamState stream;
+  // Who signed the certificate presented, and the bundle that came with it.
+  CertificateTrust trust;
 };
 
 // What becomes of the central labels of some hosts.

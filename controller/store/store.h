@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "controller/store/activity_store.h"
+#include "controller/store/authority_store.h"
 #include "controller/store/baseline_store.h"
 #include "controller/store/controller_store.h"
 #include "controller/store/enrollment_store.h"
@@ -64,6 +65,7 @@ class Store {
   ControllerStore& controllers();
   ReportStore& reports();
   EnrollmentStore& enrollment();
+  AuthorityStore& authorities();
   ScanStore& scans();
   ScheduleStore& schedules();
   TokenStore& tokens();
@@ -83,6 +85,7 @@ class Store {
   ControllerStore controllers_;
   ReportStore reports_;
   EnrollmentStore enrollment_;
+  AuthorityStore authorities_;
   ScanStore scans_;
   ScheduleStore schedules_;
   TokenStore tokens_;

@@ -7,6 +7,7 @@
 #include <grpcpp/server_builder.h>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -158,6 +159,18 @@ class FakeGateway : public v1::CollectorGateway::Service {
     return session;
   }
 
+  // How Enroll answers; not set: UNIMPLEMENTED.
+  void OnEnroll(std::function<grpc::Status(const v1::EnrollRequest&, v1::EnrollResponse*)> answer) {
+    absl::MutexLock lock(&mutex_);
+    enroll_ = std::move(answer);
+  }
+  grpc::Status Enroll(grpc::ServerContext* context, const v1::EnrollRequest* request,
+                      v1::EnrollResponse* response) override {
+    absl::MutexLock lock(&mutex_);
+    if (!enroll_) return Service::Enroll(context, request, response);
+    return enroll_(*request, response);
+  }
+
   grpc::Status Connect(grpc::ServerContext* context, FarSession::Stream* stream) override {
     std::shared_ptr<FarSession> session;
     {
@@ -178,6 +191,7 @@ class FakeGateway : public v1::CollectorGateway::Service {
   absl::Mutex mutex_;
   std::deque<std::shared_ptr<FarSession>> sessions_;
   grpc::Status refusal_;
+  std::function<grpc::Status(const v1::EnrollRequest&, v1::EnrollResponse*)> enroll_;
   int refused_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };

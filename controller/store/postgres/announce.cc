@@ -45,4 +45,8 @@ void AnnounceAccess(Transaction& tx, const std::vector<std::string>& ids) {
 
 void AnnouncePolicy(Transaction& tx) { tx.Exec(kNotify, kPolicyChannel, TextArray({"changed"})); }
 
+void AnnounceAuthority(Transaction& tx) {
+  tx.Exec(kNotify, kAuthorityChannel, TextArray({"changed"}));
+}
+
 }  // namespace plimsoll::store

@@ -74,6 +74,7 @@ void ChangeFeed::Listen() {
   Receiver scans(connection, kScanChannel);
   Receiver access(connection, kAccessChannel);
   Receiver policy(connection, kPolicyChannel);
+  Receiver authority(connection, kAuthorityChannel);
   spdlog::info("listening for changes of other controllers");
   if (callbacks_.connected) callbacks_.connected();
   do {
@@ -86,6 +87,7 @@ void ChangeFeed::Listen() {
     std::vector<std::string> access_ids = access.Take();
     if (!access_ids.empty() && callbacks_.access) callbacks_.access(std::move(access_ids));
     if (!policy.Take().empty() && callbacks_.policy) callbacks_.policy();
+    if (!authority.Take().empty() && callbacks_.authority) callbacks_.authority();
   } while (Await(connection, stop_fd_));
 }
 

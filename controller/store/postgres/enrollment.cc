@@ -2,46 +2,67 @@
 #include "controller/store/enrollment_store.h"
 #include "controller/store/postgres/announce.h"
 #include "controller/store/postgres/connection_pool.h"
+#include "controller/store/postgres/enrollment_rows.h"
+#include "controller/store/postgres/host_rows.h"
 #include "controller/store/postgres/sql_values.h"
-#include "proto/support/digest.h"
 
 namespace plimsoll::store {
 namespace {
 
-constexpr Statement kAuthority = {"enrollment_authority", "SELECT fingerprint FROM authority"};
-constexpr Statement kDropAuthorities = {"enrollment_drop_authorities",
-                                        "DELETE FROM authority WHERE fingerprint <> $1"};
-// The first one stays.
-constexpr Statement kAddAuthority = {
-    "enrollment_add_authority",
-    "INSERT INTO authority (fingerprint, certificate, recorded)"
-    " SELECT $1, $2, $3::timestamptz WHERE NOT EXISTS (SELECT FROM authority)"};
-
 constexpr Statement kCreate = {
     "enrollment_create",
-    "INSERT INTO enrollment_token (id, secret_hash, description, max_uses, created, expires)"
-    " VALUES ($1, $2, $3, $4, $5, NULLIF($6, '')::timestamptz)"};
+    "INSERT INTO enrollment_token (id, secret_hash, description, max_uses, created, expires,"
+    " requires_approval, labels, host_id)"
+    " VALUES ($1, $2, $3, $4, $5, NULLIF($6, '')::timestamptz, $7,"
+    " jsonb_object($8::text[], $9::text[]), $10)"};
+#define PLIMSOLL_TOKEN                                                                       \
+  "id, description, max_uses, use_count, micros(created), micros(expires), revoked, labels," \
+  " requires_approval, host_id"
 constexpr Statement kList = {
-    "enrollment_list",
-    "SELECT id, description, max_uses, use_count, micros(created), micros(expires), revoked"
-    " FROM enrollment_token ORDER BY created DESC, id"};
+    "enrollment_list", "SELECT " PLIMSOLL_TOKEN " FROM enrollment_token ORDER BY created DESC, id"};
 constexpr Statement kRevoke = {
     "enrollment_revoke",
-    "UPDATE enrollment_token SET revoked = true WHERE id = $1"
-    " RETURNING id, description, max_uses, use_count, micros(created), micros(expires), revoked"};
+    "UPDATE enrollment_token SET revoked = true WHERE id = $1 RETURNING " PLIMSOLL_TOKEN};
+#undef PLIMSOLL_TOKEN
 // The row lock makes concurrent uses queue; each sees the count the one before left.
-constexpr Statement kTake = {"enrollment_take",
-                             "UPDATE enrollment_token SET use_count = use_count + 1"
-                             " WHERE secret_hash = $1 AND NOT revoked AND use_count < max_uses"
-                             " AND (expires IS NULL OR expires > $2::timestamptz)"};
+constexpr Statement kTake = {
+    "enrollment_take",
+    "UPDATE enrollment_token SET use_count = use_count + 1"
+    " WHERE secret_hash = $1 AND NOT revoked AND use_count < max_uses"
+    " AND (expires IS NULL OR expires > $2::timestamptz) RETURNING id, labels, host_id"};
 constexpr Statement kWhyNot = {
     "enrollment_why_not",
     "SELECT id, revoked, use_count >= max_uses FROM enrollment_token WHERE secret_hash = $1"};
-constexpr Statement kAddHost = {"enrollment_add_host",
-                                "INSERT INTO host (id, hostname, enrolled) VALUES ($1, $2, $3)"};
+constexpr Statement kFind = {
+    "enrollment_find",
+    "SELECT id, requires_approval, host_id, NOT revoked AND use_count < max_uses"
+    " AND (expires IS NULL OR expires > $2::timestamptz), revoked FROM enrollment_token"
+    " WHERE secret_hash = $1"};
+// Those who wait with a revoked token.
+constexpr Statement kDropWaiting = {"enrollment_drop_waiting",
+                                    "DELETE FROM enrollment WHERE token_id = $1"};
+// Of a token that was not revoked; whether it has expired meanwhile matters no more.
+constexpr Statement kUseApproval = {
+    "enrollment_use_approval",
+    "DELETE FROM enrollment e USING enrollment_token t WHERE t.secret_hash = $1"
+    " AND NOT t.revoked AND e.token_id = t.id AND e.key = $2 AND e.state = 2"
+    " AND e.expires > $3::timestamptz RETURNING t.id, t.labels || e.labels, t.host_id"};
+constexpr Statement kAddHost = {
+    "enrollment_add_host",
+    "INSERT INTO host (id, hostname, enrolled, labels, enrolled_labels, certificate_serial)"
+    " VALUES ($1, $2, $3, $4::jsonb, $4::jsonb, $5)"};
+// As a release from quarantine, and nobody has the lease from now on.
+constexpr Statement kBeginAnew = {
+    "enrollment_begin_anew",
+    "UPDATE host SET hostname = $2, labels = labels || $3::jsonb,"
+    " enrolled_labels = enrolled_labels || $3::jsonb, certificate_serial = $4, revoked = NULL,"
+    " revoke_reason = '', quarantined = NULL, quarantine_reason = '', earlier_boot_ids = '{}',"
+    " certificate_not_before = NULL, connected = false, session_epoch = session_epoch + 1,"
+    " changed = pg_current_xact_id() WHERE id = $1 AND removed IS NULL"};
 constexpr Statement kAddCertificate = {
     "enrollment_add_certificate",
-    "INSERT INTO certificate (serial, host_id, not_before, not_after) VALUES ($1, $2, $3, $4)"};
+    "INSERT INTO certificate (serial, host_id, not_before, not_after, issuer, bundle)"
+    " VALUES ($1, $2, $3, $4, $5, $6)"};
 constexpr Statement kLockHost = {"enrollment_lock_host",
                                  "SELECT revoked IS NOT NULL, removed IS NOT NULL FROM host"
                                  " WHERE id = $1 FOR SHARE"};
@@ -68,22 +89,57 @@ v1::EnrollmentToken TokenOf(const pqxx::row& row) {
   *token.mutable_create_time() = TimestampOf(TimeOf(row[4]));
   if (!row[5].is_null()) *token.mutable_expire_time() = TimestampOf(TimeOf(row[5]));
   token.set_revoked(row[6].as<bool>());
+  ParseLabels(TextOf(row[7]), *token.mutable_labels());
+  token.set_requires_approval(row[8].as<bool>());
+  token.set_host_id(TextOf(row[9]));
   return token;
 }
 
 void AddCertificate(Transaction& tx, const CertificateRecord& certificate) {
   tx.Exec(kAddCertificate, certificate.serial, certificate.host_id, Time(certificate.not_before),
-          Time(certificate.not_after));
+          Time(certificate.not_after), certificate.trust.issuer, certificate.trust.bundle);
+}
+
+// The right to enrol: id of the token, labels, host. Empty: there is none.
+pqxx::result TakeRight(Transaction& tx, const std::string& secret_hash, const std::string& key,
+                       bool requires_approval, absl::Time now) {
+  if (requires_approval) return tx.Exec(kUseApproval, secret_hash, key, Time(now));
+  return TakeUse(tx, secret_hash, now);
 }
 
 }  // namespace
 
+pqxx::result FindToken(Transaction& tx, const std::string& secret_hash, absl::Time now) {
+  return tx.Exec(kFind, secret_hash, Time(now));
+}
+
+pqxx::result TakeUse(Transaction& tx, const std::string& secret_hash, absl::Time now) {
+  return tx.Exec(kTake, secret_hash, Time(now));
+}
+
+absl::Status WhyNot(Transaction& tx, const std::string& secret_hash) {
+  const pqxx::result rows = tx.Exec(kWhyNot, secret_hash);
+  if (rows.empty()) return absl::UnauthenticatedError("enrolment token unknown");
+  const absl::string_view why = rows[0][1].as<bool>()   ? "revoked"
+                                : rows[0][2].as<bool>() ? "exhausted"
+                                                        : "expired";
+  return absl::UnauthenticatedError(
+      absl::StrCat("enrolment token ", TextOf(rows[0][0]), " is ", why));
+}
+
 absl::Status EnrollmentStore::CreateToken(const v1::EnrollmentToken& token,
                                           const std::string& secret_hash) {
-  return pool_.Transact("create an enrolment token", [&](Transaction& tx) {
+  const std::map<std::string, std::string> labels(token.labels().begin(), token.labels().end());
+  return pool_.Transact("create an enrolment token", [&](Transaction& tx) -> absl::Status {
+    const pqxx::result hosts = tx.Exec(kLockHost, token.host_id());
+    if (!hosts.empty() && hosts[0][1].as<bool>()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("host ", token.host_id(), " is removed; enrol the machine as a new host"));
+    }
     tx.Exec(kCreate, token.id(), secret_hash, Text(token.description()), token.max_uses(),
             Time(TimeOf(token.create_time())),
-            token.has_expire_time() ? Time(TimeOf(token.expire_time())) : "");
+            token.has_expire_time() ? Time(TimeOf(token.expire_time())) : "",
+            token.requires_approval(), KeyArray(labels), ValueArray(labels), token.host_id());
     return absl::OkStatus();
   });
 }
@@ -106,6 +162,7 @@ absl::StatusOr<v1::EnrollmentToken> EnrollmentStore::RevokeToken(const std::stri
         if (rows.empty()) {
           return absl::NotFoundError(absl::StrCat("no enrolment token \"", Text(id, 256), "\""));
         }
+        tx.Exec(kDropWaiting, Text(id));
         return TokenOf(rows[0]);
       });
 }
@@ -113,16 +170,29 @@ absl::StatusOr<v1::EnrollmentToken> EnrollmentStore::RevokeToken(const std::stri
 absl::Status EnrollmentStore::Enroll(const std::string& secret_hash, const std::string& hostname,
                                      const CertificateRecord& certificate, absl::Time now) {
   return pool_.Transact("enrol", [&](Transaction& tx) -> absl::Status {
-    if (tx.Exec(kTake, secret_hash, Time(now)).affected_rows() == 0) {
-      const pqxx::result rows = tx.Exec(kWhyNot, secret_hash);
-      if (rows.empty()) return absl::UnauthenticatedError("enrolment token unknown");
-      const absl::string_view why = rows[0][1].as<bool>()   ? "revoked"
-                                    : rows[0][2].as<bool>() ? "exhausted"
-                                                            : "expired";
+    const pqxx::result tokens = FindToken(tx, secret_hash, now);
+    const bool requires_approval = !tokens.empty() && tokens[0][1].as<bool>();
+    const pqxx::result rights = TakeRight(tx, secret_hash, certificate.key, requires_approval, now);
+    if (rights.empty()) {
+      if (!requires_approval) return WhyNot(tx, secret_hash);
       return absl::UnauthenticatedError(
-          absl::StrCat("enrolment token ", TextOf(rows[0][0]), " is ", why));
+          absl::StrCat("nobody approved this key for enrolment token ", TextOf(tokens[0][0])));
     }
-    tx.Exec(kAddHost, certificate.host_id, Text(hostname, 255), Time(now));
+    const std::string labels = TextOf(rights[0][1]);
+    const std::string host_id = TextOf(rights[0][2]);
+    if (host_id.empty()) {
+      tx.Exec(kAddHost, certificate.host_id, Text(hostname, 255), Time(now), labels,
+              certificate.serial);
+    } else if (host_id != certificate.host_id) {
+      return absl::UnauthenticatedError(
+          absl::StrCat("enrolment token ", TextOf(rights[0][0]), " is for another host"));
+    } else {
+      if (tx.Exec(kBeginAnew, host_id, Text(hostname, 255), labels, certificate.serial)
+              .affected_rows() == 0) {
+        return absl::PermissionDeniedError(absl::StrCat("host ", host_id, " is removed"));
+      }
+      tx.Exec(kRevokeCertificates, host_id, Time(now));
+    }
     AddCertificate(tx, certificate);
     AnnounceHosts(tx, {certificate.host_id});
     return absl::OkStatus();
@@ -166,22 +236,6 @@ absl::Status EnrollmentStore::CheckCertificate(const std::string& serial,
     if (rows[0][3].as<bool>()) return absl::UnauthenticatedError("host removed");
     if (rows[0][1].as<bool>()) return absl::UnauthenticatedError("certificate revoked");
     return absl::OkStatus();
-  });
-}
-
-absl::Status EnrollmentStore::JoinAuthority(const std::string& certificate_pem, absl::Time now,
-                                            bool replace) {
-  const std::string fingerprint = support::Sha256Hex(certificate_pem);
-  return pool_.Transact("join the certificate authority", [&](Transaction& tx) -> absl::Status {
-    tx.ExecScript("LOCK TABLE authority IN EXCLUSIVE MODE");
-    if (replace) tx.Exec(kDropAuthorities, fingerprint);
-    tx.Exec(kAddAuthority, fingerprint, Text(certificate_pem), Time(now));
-    if (tx.Exec(kAuthority)[0][0].as<std::string>() == fingerprint) return absl::OkStatus();
-    return absl::FailedPreconditionError(
-        "the hosts of this database trust another certificate authority than the one in this "
-        "controller's pki directory: copy pki/ca.pem and pki/ca.key from a backup or from another "
-        "controller on the database; or start once with --replace-authority and enrol every host "
-        "again");
   });
 }
 

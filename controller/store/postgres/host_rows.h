@@ -26,6 +26,9 @@ namespace plimsoll::store {
 #define PLIMSOLL_HOST_FROM " FROM host h LEFT JOIN controller c ON c.id = h.session_controller "
 inline constexpr int kHostColumnCount = 21;
 
+// What host.labels becomes when the collector says `said` (SQL): what enrolment gave holds over it.
+#define PLIMSOLL_LABELS(said) said " || enrolled_labels"
+
 // Counts and stale are not set.
 v1::Host HostOf(const pqxx::row& row);
 bool RemovedOf(const pqxx::row& row);

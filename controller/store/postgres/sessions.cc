@@ -5,6 +5,7 @@
 #include "controller/store/host_store.h"
 #include "controller/store/postgres/announce.h"
 #include "controller/store/postgres/connection_pool.h"
+#include "controller/store/postgres/host_rows.h"
 #include "controller/store/postgres/sql_values.h"
 
 namespace plimsoll::store {
@@ -27,13 +28,16 @@ constexpr Statement kBegin = {
     " earlier_boot_ids = CASE WHEN boot_id IN ('', $5) OR $5 = '' THEN earlier_boot_ids"
     "   ELSE (earlier_boot_ids || boot_id)["
     "     greatest(cardinality(earlier_boot_ids) + 2 - $12::integer, 1):] END,"
-    " boot_id = CASE WHEN $5 = '' THEN boot_id ELSE $5 END, labels = jsonb_object($6::text[], "
-    "$7::text[]), clock_skew_us = $8,"
+    " boot_id = CASE WHEN $5 = '' THEN boot_id ELSE $5 END, clock_skew_us = $8,"
+    " labels = " PLIMSOLL_LABELS("jsonb_object($6::text[], $7::text[])") ","
+    " certificate_serial = CASE WHEN $14 = '' THEN certificate_serial ELSE $14 END,"
     " certificate_not_before = greatest(certificate_not_before, $9::timestamptz),"
     " connected = true, session_controller = $10,"
     " session_epoch = greatest(session_epoch + 1, micros(clock_timestamp())),"
     " last_seen = greatest(last_seen, $11::timestamptz), changed = pg_current_xact_id()"
-    " WHERE id = $1 RETURNING session_epoch, pg_notify($13, id)"};
+    " WHERE id = $1 RETURNING session_epoch, pg_notify($13, id),"
+    " (SELECT issuer FROM certificate WHERE serial = $14),"
+    " (SELECT bundle FROM certificate WHERE serial = $14)"};
 // Nobody has the lease from now on.
 constexpr Statement kQuarantine = {
     "sessions_quarantine",
@@ -114,13 +118,14 @@ absl::StatusOr<Begun> Begin(Transaction& tx, const SessionStart& start) {
   }
   SessionLease lease;
   lease.stream = StreamOf(host);
-  lease.epoch =
+  const pqxx::row begun =
       tx.Exec(kBegin, start.host_id, Text(start.hostname, 255), Text(start.collector_version, 255),
               Text(start.engine_id, 255), Text(start.boot_id, 255), KeyArray(start.labels),
               ValueArray(start.labels), absl::ToInt64Microseconds(start.clock_skew),
               Time(start.certificate_not_before), Text(start.controller_id), Time(start.time),
-              kMaximumBootIds, kHostChannel)[0][0]
-          .as<int64_t>();
+              kMaximumBootIds, kHostChannel, Text(start.certificate_serial))[0];
+  lease.epoch = begun[0].as<int64_t>();
+  lease.trust = {TextOf(begun[2]), TextOf(begun[3])};
   return Begun{absl::OkStatus(), std::move(lease)};
 }
 

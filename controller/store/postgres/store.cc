@@ -17,6 +17,7 @@ Store::Store(std::unique_ptr<ConnectionPool> pool)
       controllers_(*pool_),
       reports_(*pool_),
       enrollment_(*pool_),
+      authorities_(*pool_),
       scans_(*pool_),
       schedules_(*pool_),
       tokens_(*pool_),
@@ -52,6 +53,7 @@ FleetStore& Store::fleet() { return fleet_; }
 ControllerStore& Store::controllers() { return controllers_; }
 ReportStore& Store::reports() { return reports_; }
 EnrollmentStore& Store::enrollment() { return enrollment_; }
+AuthorityStore& Store::authorities() { return authorities_; }
 ScanStore& Store::scans() { return scans_; }
 ScheduleStore& Store::schedules() { return schedules_; }
 TokenStore& Store::tokens() { return tokens_; }

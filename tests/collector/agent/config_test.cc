@@ -42,6 +42,15 @@ TEST(Config, ServiceOptionsHaveDefaultsAndBounds) {
   EXPECT_THAT(Parse("--reconnect-max never", config), HasSubstr("between 1s and 24h"));
 }
 
+TEST(Config, EnrollingAgainNeedsAToken) {
+  Config config;
+  EXPECT_EQ(Parse("--controller c:1 --enroll-again", config), "");
+  EXPECT_TRUE(config.enroll_again);
+  EXPECT_THAT(std::string(Validate(config).message()), HasSubstr("--enroll-token-file"));
+  config.enroll_token_file = "token";
+  EXPECT_TRUE(Validate(config).ok());
+}
+
 TEST(Config, TheHelpStatesTheCost) {
   Config config;
   CLI::App app;

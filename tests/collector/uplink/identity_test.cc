@@ -143,7 +143,7 @@ TEST_F(IdentityTest, DamageIsToldFromNotEnrolled) {
       {"certificate damaged",
        [&] { std::ofstream(dir_ + "/host.pem") << "garbage"; },
        {},
-       "remove "},
+       "--enroll-again"},
       {"expired", [] {}, absl::Hours(3), "expired"},
   };
   for (const auto& c : cases) {
@@ -156,6 +156,33 @@ TEST_F(IdentityTest, DamageIsToldFromNotEnrolled) {
   ASSERT_TRUE(Save().ok());
   unlink((dir_ + "/host.pem").c_str());
   EXPECT_TRUE(absl::IsNotFound(LoadIdentity(dir_, kNow).status()));
+}
+
+TEST_F(IdentityTest, TheKeyToEnrollIsKeptForItsOwnerOnlyUntilItIsTheHosts) {
+  const auto first = KeyToEnroll(dir_);
+  ASSERT_TRUE(first.ok()) << first.status();
+  struct stat info {};
+  ASSERT_EQ(stat((dir_ + "/enroll.key").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0600u);
+  const auto again = KeyToEnroll(dir_);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->key_pem, first->key_pem);
+  EXPECT_EQ(*KeyFingerprint(again->key_pem), *KeyFingerprint(first->key_pem));
+  EXPECT_EQ(KeyFingerprint(first->key_pem)->size(), 64u);
+
+  EXPECT_FALSE(EnrolledWith(dir_, "plt_one"));
+  ASSERT_TRUE(NoteEnrolled(dir_, "plt_one").ok());
+  EXPECT_TRUE(EnrolledWith(dir_, "plt_one"));
+  EXPECT_FALSE(EnrolledWith(dir_, "plt_two"));
+  EXPECT_NE(KeyToEnroll(dir_)->key_pem, first->key_pem);
+
+  chmod((dir_ + "/enroll.key").c_str(), 0640);
+  EXPECT_TRUE(absl::IsFailedPrecondition(KeyToEnroll(dir_).status()));
+  std::ofstream(dir_ + "/enroll.key", std::ios::trunc) << "garbage";
+  chmod((dir_ + "/enroll.key").c_str(), 0600);
+  const absl::Status damaged = KeyToEnroll(dir_).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(damaged)) << damaged;
+  EXPECT_TRUE(absl::StrContains(damaged.message(), "enroll.key is damaged")) << damaged;
 }
 
 }  // namespace

@@ -5,8 +5,10 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "controller/access/certificates.h"
 #include "controller/access/tokens.h"
 #include "controller/store/store.h"
+#include "proto/support/digest.h"
 #include "tests/controller/access/signing_requests.h"
 #include "tests/support/postgres_fixture.h"
 
@@ -22,14 +24,17 @@ class EnrollmentTest : public ::testing::Test {
     authority_ = *CertificateAuthority::LoadOrCreate(dir_ + "/pki", clock_.Now());
     enrollment_ = std::make_unique<Enrollment>(
         store_->enrollment(), *authority_, clock_,
-        EnrollmentOptions{.certificate_lifetime = absl::Hours(2), .refused_per_minute = 3});
+        EnrollmentOptions{
+            .certificate_lifetime = absl::Hours(2),
+            .refused_per_minute = 3,
+            .enrolled = [this](v1::Activity entry) { told_.push_back(std::move(entry)); },
+            .began_anew = [this](const std::string& id) { began_anew_.push_back(id); }});
   }
   void TearDown() override { std::filesystem::remove_all(dir_); }
 
   // A token that lives for an hour.
-  std::string Token(const std::string& id, int uses = 1) {
+  std::string Token(const std::string& id, int uses = 1, v1::EnrollmentToken token = {}) {
     const std::string secret = NewSecret("plt_");
-    v1::EnrollmentToken token;
     token.set_id(id);
     token.set_max_uses(uses);
     token.mutable_create_time()->set_seconds(absl::ToUnixSeconds(clock_.Now()));
@@ -39,11 +44,13 @@ class EnrollmentTest : public ::testing::Test {
   }
 
   absl::StatusOr<v1::EnrollResponse> Enroll(const std::string& token,
-                                            const std::string& hostname = "web-1") {
+                                            const std::string& hostname = "web-1",
+                                            const std::string& csr = GoodRequest()) {
     v1::EnrollRequest request;
     request.set_token(token);
     request.set_hostname(hostname);
-    request.set_certificate_signing_request(GoodRequest());
+    request.set_certificate_signing_request(csr);
+    request.set_can_wait(true);
     return enrollment_->Enroll(request, "ipv4:192.0.2.7:40000");
   }
 
@@ -64,6 +71,8 @@ class EnrollmentTest : public ::testing::Test {
   std::unique_ptr<store::Store> store_ = plimsoll::testing::FreshStore();
   std::unique_ptr<CertificateAuthority> authority_;
   std::unique_ptr<Enrollment> enrollment_;
+  std::vector<v1::Activity> told_;
+  std::vector<std::string> began_anew_;
 };
 
 TEST_F(EnrollmentTest, AGoodTokenMakesAHostWithACertificateOnRecord) {
@@ -119,6 +128,86 @@ TEST_F(EnrollmentTest, TooManyRefusalsCloseTheDoorForTheMinute) {
 TEST_F(EnrollmentTest, SuccessesAreNotCounted) {
   const std::string token = Token("t", 10);
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(Enroll(token).ok()) << i;
+}
+
+TEST_F(EnrollmentTest, ATokenThatNeedsApprovalGivesACertificateToTheApprovedKeyOnly) {
+  v1::EnrollmentToken wish;
+  wish.set_requires_approval(true);
+  const std::string token = Token("t", 2, wish);
+  const std::string csr = GoodRequest();
+  const auto waits = Enroll(token, "web-1", csr);
+  ASSERT_TRUE(waits.ok()) << waits.status();
+  EXPECT_TRUE(waits->certificate_pem().empty());
+  EXPECT_EQ(waits->pending().key_fingerprint(), support::Sha256Hex(*RequestedKey(csr)));
+  EXPECT_EQ(Enroll(token, "web-1", csr)->pending().id(), waits->pending().id());
+  ASSERT_EQ(told_.size(), 1u);
+  EXPECT_EQ(told_[0].object(), "enrollments/" + waits->pending().id());
+  EXPECT_EQ(told_[0].actor_kind(), v1::Activity::NOBODY);
+  EXPECT_EQ(told_[0].peer(), "192.0.2.7");
+
+  v1::Enrollment decision;
+  decision.set_id(waits->pending().id());
+  decision.set_state(v1::Enrollment::APPROVED);
+  const absl::Time now = clock_.Now();
+  ASSERT_TRUE(store_->enrollment().Decide(decision, now, now + absl::Hours(1)).ok());
+  // Somebody else with the same token waits for an approval of its own.
+  const auto other = Enroll(token, "web-1", GoodRequest());
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_NE(other->pending().id(), waits->pending().id());
+
+  const auto enrolled = Enroll(token, "web-1", csr);
+  ASSERT_TRUE(enrolled.ok()) << enrolled.status();
+  EXPECT_FALSE(enrolled->has_pending());
+  const support::CertificatePtr certificate(PEM_read_bio_X509(
+      support::ReadBio(enrolled->certificate_pem()).get(), nullptr, nullptr, nullptr));
+  EXPECT_EQ(*PublicKeyDer(X509_get0_pubkey(certificate.get())), *RequestedKey(csr));
+  EXPECT_TRUE(absl::IsUnauthenticated(Enroll(token, "web-1", csr).status()));
+}
+
+TEST_F(EnrollmentTest, ACollectorThatCannotWaitIsToldSo) {
+  v1::EnrollmentToken wish;
+  wish.set_requires_approval(true);
+  v1::EnrollRequest request;
+  request.set_token(Token("t", 1, wish));
+  request.set_certificate_signing_request(GoodRequest());
+  const auto refused = enrollment_->Enroll(request, "peer");
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused.status())) << refused.status();
+}
+
+TEST_F(EnrollmentTest, AHostThatEnrolsAgainKeepsItsIdAndLosesItsSession) {
+  const auto first = Enroll(Token("t"));
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_TRUE(began_anew_.empty());
+  v1::EnrollmentToken wish;
+  wish.set_host_id(first->host_id());
+  const auto again = Enroll(Token("again", 1, wish), "renamed");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->host_id(), first->host_id());
+  EXPECT_EQ(began_anew_, std::vector<std::string>{first->host_id()});
+  EXPECT_EQ(store_->hosts().Get("renamed")->id(), first->host_id());
+  EXPECT_EQ(told_.back().message(), "enrolled again, with a new key");
+  v1::RenewRequest request;
+  request.set_certificate_signing_request(GoodRequest());
+  EXPECT_TRUE(absl::IsUnauthenticated(
+      enrollment_->Renew(first->host_id(), SerialOf(first->certificate_pem()), request).status()));
+  EXPECT_TRUE(
+      enrollment_->Renew(again->host_id(), SerialOf(again->certificate_pem()), request).ok());
+}
+
+TEST_F(EnrollmentTest, ACertificateIsReissuedForTheKeyItHas) {
+  const std::string csr = GoodRequest();
+  const auto enrolled = Enroll(Token("t"), "web-1", csr);
+  ASSERT_TRUE(enrolled.ok()) << enrolled.status();
+  const auto reissued = enrollment_->Reissue(
+      enrolled->host_id(), SerialOf(enrolled->certificate_pem()), *RequestedKey(csr));
+  ASSERT_TRUE(reissued.ok()) << reissued.status();
+  EXPECT_EQ(reissued->ca_bundle_pem(), authority_->BundlePem());
+  const std::string serial = SerialOf(reissued->certificate_pem());
+  EXPECT_NE(serial, SerialOf(enrolled->certificate_pem()));
+  EXPECT_TRUE(store_->enrollment().CheckCertificate(serial, enrolled->host_id()).ok());
+  ASSERT_TRUE(store_->enrollment().RevokeHost(enrolled->host_id(), "", clock_.Now()).ok());
+  EXPECT_TRUE(absl::IsUnauthenticated(
+      enrollment_->Reissue(enrolled->host_id(), serial, *RequestedKey(csr)).status()));
 }
 
 TEST_F(EnrollmentTest, RenewalIsForWhoIsKnownAndWelcome) {

@@ -124,5 +124,109 @@ TEST_F(EnrollmentTokensTest, RevokingAHostTellsItsSession) {
   parts_.revocations.Remove(handle);
 }
 
+TEST_F(EnrollmentTokensTest, LabelsApprovalAndHostAreKept) {
+  ASSERT_TRUE(store::AddHost(*parts_.store, "h-1", "web-1").ok());
+  v1::CreateEnrollmentTokenRequest request;
+  request.set_requires_approval(true);
+  (*request.mutable_labels())["env"] = "prod";
+  request.set_host("web-1");
+  const auto created = parts_.enrollment->Create(Admin(), request);
+  ASSERT_TRUE(created.ok()) << created.status();
+  const auto all = parts_.enrollment->List(Admin(), {});
+  const auto listed = std::find_if(
+      all->tokens().begin(), all->tokens().end(),
+      [&](const v1::EnrollmentToken& token) { return token.id() == created->token().id(); });
+  ASSERT_NE(listed, all->tokens().end());
+  EXPECT_TRUE(listed->requires_approval());
+  EXPECT_EQ(listed->labels().at("env"), "prod");
+  EXPECT_EQ(listed->host_id(), "h-1");
+
+  request.set_max_uses(2);
+  EXPECT_TRUE(absl::IsInvalidArgument(parts_.enrollment->Create(Admin(), request).status()));
+  request.set_max_uses(1);
+  request.set_host("none");
+  EXPECT_TRUE(absl::IsNotFound(parts_.enrollment->Create(Admin(), request).status()));
+  request.set_host("h-1");
+  ASSERT_TRUE(parts_.store->hosts().Remove("h-1", "", parts_.clock.Now()).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(parts_.enrollment->Create(Admin(), request).status()));
+}
+
+TEST_F(EnrollmentTokensTest, LabelsAreHeldToTheirBounds) {
+  const struct {
+    std::string key;
+    std::string value;
+    bool good;
+  } cases[] = {{"env", "prod", true},
+               {std::string(63, 'k'), std::string(255, 'v'), true},
+               {"a.b/c-d_e", "", true},
+               {"", "v", false},
+               {std::string(64, 'k'), "v", false},
+               {"Env", "v", false},
+               {"a b", "v", false},
+               {"env", std::string(256, 'v'), false}};
+  for (const auto& c : cases) {
+    v1::CreateEnrollmentTokenRequest request;
+    (*request.mutable_labels())[c.key] = c.value;
+    const absl::Status status = parts_.enrollment->Create(Admin(), request).status();
+    EXPECT_EQ(status.ok(), c.good) << c.key << ": " << status;
+    if (!c.good) EXPECT_TRUE(absl::StartsWith(status.message(), "labels: ")) << status;
+    v1::ApproveEnrollmentRequest approval;
+    approval.set_id("e-none");
+    (*approval.mutable_labels())[c.key] = c.value;
+    EXPECT_EQ(absl::IsNotFound(parts_.enrollment->Approve(Admin(), approval).status()), c.good);
+  }
+  v1::CreateEnrollmentTokenRequest many;
+  for (int i = 0; i < 65; ++i) (*many.mutable_labels())[absl::StrCat("k", i)] = "v";
+  EXPECT_TRUE(absl::IsInvalidArgument(parts_.enrollment->Create(Admin(), many).status()));
+}
+
+TEST_F(EnrollmentTokensTest, OperatorsDecideAboutThoseWhoWait) {
+  v1::CreateEnrollmentTokenRequest request;
+  request.set_requires_approval(true);
+  request.set_max_uses(2);
+  const auto created = parts_.enrollment->Create(Admin(), request);
+  ASSERT_TRUE(created.ok()) << created.status();
+  const auto ask = [&](const std::string& id) {
+    return parts_.store->enrollment().Ask({.secret_hash = access::HashSecret(created->secret()),
+                                           .key = "key of " + id,
+                                           .can_wait = true,
+                                           .id = id},
+                                          parts_.clock.Now(), parts_.clock.Now() + absl::Hours(1));
+  };
+  ASSERT_TRUE(ask("e-1").ok());
+  ASSERT_TRUE(ask("e-2").ok());
+  EXPECT_EQ(parts_.enrollment->ListEnrollments(Admin(), {})->enrollments_size(), 2);
+
+  v1::ApproveEnrollmentRequest approve;
+  approve.set_id("e-1");
+  (*approve.mutable_labels())["env"] = "prod";
+  const auto approved = parts_.enrollment->Approve(Admin(), approve);
+  ASSERT_TRUE(approved.ok()) << approved.status();
+  EXPECT_EQ(approved->state(), v1::Enrollment::APPROVED);
+  EXPECT_EQ(approved->decided_by(), "ada");
+  EXPECT_EQ(approved->labels().at("env"), "prod");
+  v1::RejectEnrollmentRequest reject;
+  reject.set_id("e-2");
+  EXPECT_EQ(parts_.enrollment->Reject(Admin(), reject)->state(), v1::Enrollment::REJECTED);
+  v1::ListEnrollmentsRequest list;
+  list.set_state(v1::Enrollment::PENDING);
+  EXPECT_EQ(parts_.enrollment->ListEnrollments(Admin(), list)->enrollments_size(), 0);
+  list.set_state(v1::Enrollment::REJECTED);
+  EXPECT_EQ(parts_.enrollment->ListEnrollments(Admin(), list)->enrollments(0).id(), "e-2");
+}
+
+TEST_F(EnrollmentTokensTest, WhoSeesAPartOfTheFleetDecidesNothing) {
+  Principal limited = Admin();
+  limited.scope = "env=prod";
+  EXPECT_TRUE(absl::IsPermissionDenied(parts_.enrollment->ListEnrollments(limited, {}).status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(parts_.enrollment->Approve(limited, {}).status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(parts_.enrollment->Reject(limited, {}).status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(parts_.authority_api->Get(limited, {}).status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(parts_.authority_api->Begin(limited, {}).status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(parts_.authority_api->Switch(limited, {}).status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(parts_.authority_api->Finish(limited, {}).status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(parts_.authority_api->Cancel(limited, {}).status()));
+}
+
 }  // namespace
 }  // namespace plimsoll::api

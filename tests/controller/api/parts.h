@@ -72,7 +72,9 @@ struct Parts {
     std::string pattern = (std::filesystem::temp_directory_path() / "api-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) std::abort();
     dir = pattern;
-    authority = *access::CertificateAuthority::LoadOrCreate(dir + "/pki", clock.Now());
+    authority =
+        *access::Authorities::Open(store->authorities(), NewBox(), dir + "/pki", clock, false);
+    authority_api = std::make_unique<Authorities>(*authority);
     if (!store->reports().PutBaselines(baselines).ok() || !index.Load().ok()) std::abort();
     enrollment = std::make_unique<EnrollmentTokens>(*store, *authority, revocations, clock);
     AddHostMethods(methods, hosts);
@@ -83,6 +85,7 @@ struct Parts {
     AddScanMethods(methods, scans);
     AddScheduleMethods(methods, schedules);
     AddEnrollmentMethods(methods, *enrollment);
+    AddAuthorityMethods(methods, *authority_api);
     AddNotificationMethods(methods, notifications);
     AddEventMethods(methods, events);
     AddUserMethods(methods, users);
@@ -167,7 +170,8 @@ struct Parts {
   support::FakeClock clock;
   const std::vector<v1::Baseline> baselines;
   std::string dir;
-  std::unique_ptr<access::CertificateAuthority> authority;
+  std::unique_ptr<access::Authorities> authority;
+  std::unique_ptr<Authorities> authority_api;
   access::Revocations revocations;
   access::Authenticator authenticator{store->tokens(), store->users(), clock};
   scans::ScanBoard board{store->scans(), clock};

@@ -20,7 +20,9 @@ namespace plimsoll::api {
 inline scans::HostResolver StoreResolver(store::Store& store) {
   return [&store](const v1::HostSelector& selector) -> absl::StatusOr<std::vector<std::string>> {
     fleet::SavedSelectors saved;
-    for (const v1::SavedSelector& each : *store.selectors().List()) {
+    const auto selectors = store.selectors().List();
+    if (!selectors.ok()) return selectors.status();
+    for (const v1::SavedSelector& each : *selectors) {
       saved.emplace(each.name(), *fleet::ParseSelector(each.expression()));
     }
     const auto wanted = fleet::SelectorOf({selector.labels().begin(), selector.labels().end()},

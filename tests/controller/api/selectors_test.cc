@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
+#include "controller/api/scope.h"
 #include "tests/controller/api/waivers_fixture.h"
 
 namespace plimsoll::api {

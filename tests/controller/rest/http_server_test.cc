@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "controller/access/certificate_authority.h"
+#include "controller/access/certificates.h"
 #include "proto/support/clock.h"
 
 namespace plimsoll::rest {
@@ -23,18 +24,19 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
+access::ServerIdentity NewIdentity() {
+  const std::string folder = absl::StrCat(::testing::TempDir(), "/http_server_test_pki_", getpid());
+  const absl::Time now = support::Clock::Real().Now();
+  auto authority = access::CertificateAuthority::LoadOrCreate(folder, now);
+  EXPECT_TRUE(authority.ok()) << authority.status();
+  auto issued = (*authority)->IssueServer({"localhost"}, now, absl::Hours(1));
+  EXPECT_TRUE(issued.ok()) << issued.status();
+  std::filesystem::remove_all(folder);
+  return *std::move(issued);
+}
+
 const access::ServerIdentity& TestIdentity() {
-  static const access::ServerIdentity* const identity = [] {
-    const std::string folder =
-        absl::StrCat(::testing::TempDir(), "/http_server_test_pki_", getpid());
-    const absl::Time now = support::Clock::Real().Now();
-    auto authority = access::CertificateAuthority::LoadOrCreate(folder, now);
-    EXPECT_TRUE(authority.ok()) << authority.status();
-    auto issued = (*authority)->IssueServer({"localhost"}, now, absl::Hours(1));
-    EXPECT_TRUE(issued.ok()) << issued.status();
-    std::filesystem::remove_all(folder);
-    return new access::ServerIdentity(*std::move(issued));
-  }();
+  static const auto* const identity = new access::ServerIdentity(NewIdentity());
   return *identity;
 }
 
@@ -53,6 +55,11 @@ class Client {
     if (!error_) stream_->handshake(asio::ssl::stream_base::client, error_);
   }
   bool connected() const { return !error_; }
+  // The certificate that the server showed (PEM).
+  std::string certificate() {
+    const support::CertificatePtr shown(SSL_get1_peer_certificate(stream_->native_handle()));
+    return *access::CertificatePem(shown.get());
+  }
 
   void Send(const std::string& text) { asio::write(*stream_, asio::buffer(text), error_); }
 
@@ -294,6 +301,19 @@ TEST(HttpServer, AHandlerMayAnswerAfterTheServerIsGone) {
   server.reset();
   answer(HttpResponse());
   EXPECT_EQ(client.Read(), "");
+}
+
+TEST(HttpServer, ShowsAnotherCertificateFromTheNextConnectionOn) {
+  const auto server = StartServer(Options());
+  Client before(server->port());
+  EXPECT_EQ(before.certificate(), TestIdentity().certificate_pem);
+  const access::ServerIdentity next = NewIdentity();
+  EXPECT_TRUE(absl::IsInvalidArgument(server->SetIdentity("no key", next.certificate_pem)));
+  EXPECT_EQ(Client(server->port()).certificate(), TestIdentity().certificate_pem);
+  ASSERT_TRUE(server->SetIdentity(next.key_pem, next.certificate_pem).ok());
+  EXPECT_EQ(Client(server->port()).certificate(), next.certificate_pem);
+  EXPECT_THAT(before.Exchange("GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+              StartsWith("HTTP/1.1 200"));
 }
 
 TEST(HttpServer, SaysWhyItCannotStart) {

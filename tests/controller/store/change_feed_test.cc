@@ -28,6 +28,14 @@ class Heard {
       absl::MutexLock lock(&mutex_);
       access_.insert(ids.begin(), ids.end());
     };
+    callbacks.authority = [this] {
+      absl::MutexLock lock(&mutex_);
+      ++authority_;
+    };
+    callbacks.policy = [this] {
+      absl::MutexLock lock(&mutex_);
+      ++policies_;
+    };
     callbacks.connected = [this] {
       absl::MutexLock lock(&mutex_);
       ++connected_;
@@ -46,6 +54,14 @@ class Heard {
   }
   bool AwaitAccess(const std::string& id) {
     return Await([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return access_.contains(id); });
+  }
+  bool AwaitAuthority(int times) {
+    return Await([this, times]()
+                     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return authority_ >= times; });
+  }
+  bool AwaitPolicies(int times) {
+    return Await([this, times]()
+                     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return policies_ >= times; });
   }
   bool HasHost(const std::string& id) {
     absl::MutexLock lock(&mutex_);
@@ -67,6 +83,8 @@ class Heard {
   std::set<std::string> hosts_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> scans_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> access_ ABSL_GUARDED_BY(mutex_);
+  int authority_ ABSL_GUARDED_BY(mutex_) = 0;
+  int policies_ ABSL_GUARDED_BY(mutex_) = 0;
   int connected_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
@@ -79,6 +97,24 @@ class ChangeFeedTest : public StoreTestBase {
   }
   Heard heard_;
 };
+
+TEST_F(ChangeFeedTest, TellsOfCentralLabelsAndSavedSelectors) {
+  ASSERT_TRUE(AddHost(*store_, "h1", "alpha").ok());
+  ASSERT_TRUE(AddHost(*store_, "h2", "beta").ok());
+  ChangeFeed feed(url_, heard_.Callbacks());
+  ASSERT_TRUE(heard_.AwaitConnected(1));
+  const auto anything = [](const LabeledHost&) { return absl::OkStatus(); };
+  ASSERT_TRUE(store_->hosts().SetLabels({"h1"}, {{{"tier", "db"}}, {}, ""}, anything).ok());
+  EXPECT_TRUE(heard_.AwaitHost("h1"));
+  EXPECT_FALSE(heard_.HasHost("h2"));
+  v1::SavedSelector selector;
+  selector.set_name("live");
+  selector.set_expression("env=prod");
+  ASSERT_TRUE(store_->selectors().Save(selector, "ann", At(0)).ok());
+  EXPECT_TRUE(heard_.AwaitPolicies(1));
+  ASSERT_TRUE(store_->selectors().Delete("live").ok());
+  EXPECT_TRUE(heard_.AwaitPolicies(2));
+}
 
 TEST_F(ChangeFeedTest, TellsWhichTokensAndSessionsEnd) {
   v1::User user;
@@ -115,6 +151,19 @@ TEST_F(ChangeFeedTest, TellsWhichTokensAndSessionsEnd) {
   EXPECT_TRUE(heard_.AwaitAccess("ses-2"));
   EXPECT_TRUE(heard_.AwaitAccess("t-2"));
   EXPECT_TRUE(absl::IsUnauthenticated(store_->tokens().Find("hash of t-2", At(1)).status()));
+}
+
+TEST_F(ChangeFeedTest, TellsOfOtherAuthorities) {
+  AuthorityStore& authorities = store_->authorities();
+  ASSERT_TRUE(authorities.Join("a", "PEM", At(0), false).ok());
+  ChangeFeed feed(url_, heard_.Callbacks());
+  ASSERT_TRUE(heard_.AwaitConnected(1));
+  ASSERT_TRUE(authorities.Begin("a", "sealed", {"b"}, At(1)).ok());
+  EXPECT_TRUE(heard_.AwaitAuthority(1));
+  ASSERT_TRUE(authorities.Switch("", false, At(2)).ok());
+  EXPECT_TRUE(heard_.AwaitAuthority(2));
+  ASSERT_TRUE(authorities.Finish(false, At(3)).ok());
+  EXPECT_TRUE(heard_.AwaitAuthority(3));
 }
 
 TEST_F(ChangeFeedTest, TellsWhatHappensToHostsAndScans) {
