@@ -137,11 +137,17 @@ class Live(unittest.TestCase):
         self.controller.options = ("--stale-after", "3s", "--heartbeat-interval", "1s")
         self.controller.start()
         agent = self.connect()
-        self.assertEqual(self.controller.json("summary")["evaluatedHostCount"], 1)
+        wait_for(lambda: self.controller.json("summary")["evaluatedHostCount"] == 1, "the host", 30)
         agent.send_signal(signal.SIGSTOP)
         try:
-            wait_for(lambda: self.controller.json("summary").get("staleHostCount") == 1, "stale", 30)
-            summary = self.controller.json("summary")
+            # What it said before it was stopped may still be on its way.
+            time.sleep(3)
+
+            def stale():
+                summary = self.controller.json("summary")
+                return summary if summary.get("staleHostCount") == 1 else None
+
+            summary = wait_for(stale, "stale", 30)
             self.assertEqual((summary.get("evaluatedHostCount", 0), summary.get("hostCount")), (0, 1))
             self.assertNotIn("complianceLower", summary)
             self.assertIn("stale", self.controller.cli("hosts").stdout.lower())
