@@ -118,23 +118,28 @@ integration() {
   run_ctest "$BUILD" integration
 }
 
+# Files run side by side, each with engines and controllers of its own; most of their time is waiting.
 e2e() {
-  say "end-to-end tests (a Docker engine of their own)"
-  local log
-  log=$(mktemp)
-  PLIMSOLL_BIN=$BUILD python3 -m unittest discover -s tests/e2e -p '*_test.py' -v 2>&1 | tee "$log"
-  local ran bad
-  ran=$(sed -nE 's/^Ran ([0-9]+) tests? in .*/\1/p' "$log")
-  bad=$(sed -nE 's/^FAILED \((.*)\)$/\1/p' "$log" | grep -oE '(failures|errors)=[0-9]+' | cut -d= -f2 | paste -sd+ | bc)
-  rm -f "$log"
-  bad=${bad:-0}
-  if [ -z "$ran" ] || [ "$ran" -eq 0 ]; then
-    fail 1 "end-to-end tests did not run"
-    return
-  fi
-  [ "$bad" -le "$ran" ] || ran=$bad
-  pass $((ran - bad))
-  [ "$bad" -eq 0 ] || fail "$bad" "end-to-end tests"
+  say "end-to-end tests (Docker engines of their own)"
+  local logs module ran bad
+  logs=$(mktemp -d)
+  (cd tests/e2e && ls -S *_test.py) | sed 's/\.py$//' |
+    PLIMSOLL_BIN=$BUILD xargs -P "$JOBS" -I{} sh -c \
+      'cd tests/e2e && python3 -m unittest -v "$1" >"$2/$1" 2>&1; cat "$2/$1"' e2e {} "$logs"
+  for module in tests/e2e/*_test.py; do
+    module=$(basename "$module" .py)
+    ran=$(sed -nE 's/^Ran ([0-9]+) tests? in .*/\1/p' "$logs/$module")
+    bad=$(sed -nE 's/^FAILED \((.*)\)$/\1/p' "$logs/$module" | grep -oE '(failures|errors)=[0-9]+' | cut -d= -f2 | paste -sd+ | bc)
+    bad=${bad:-0}
+    if [ "${ran:-0}" -eq 0 ]; then
+      fail 1 "end-to-end tests: $module did not run"
+      continue
+    fi
+    [ "$bad" -le "$ran" ] || ran=$bad
+    pass $((ran - bad))
+    [ "$bad" -eq 0 ] || fail "$bad" "end-to-end tests: $module"
+  done
+  rm -rf "$logs"
 }
 
 lint() {

@@ -131,7 +131,7 @@ class Enrollment(unittest.TestCase):
         other = self.agent(token=token)
         refused = self.enrollments(1)[0]
         self.controller.cli("enrollment", "reject", refused["id"])
-        self.assertEqual(other.wait(30), 3)
+        self.assertEqual(other.wait(120), 3)
         self.assertIn("an operator rejected this enrolment", self.log_of(other))
         self.assertEqual(self.controller.cli("enrollment", "approve", refused["id"], check=False).returncode, 2)
         self.assertEqual(len(self.hosts()), 1)

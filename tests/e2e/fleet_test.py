@@ -74,7 +74,7 @@ class Fleet(unittest.TestCase):
         agent = self.connect()
         host = self.controller.evaluated_hosts()[0]["id"]
         self.controller.cli("hosts", "--revoke", host, "--reason", "test")
-        self.assertEqual(agent.wait(30), 3)
+        self.assertEqual(agent.wait(120), 3)
         self.assertIn("revoked", agent.log_file.read_text())
 
     def test_controller_survives_kill(self):

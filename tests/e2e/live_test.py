@@ -182,7 +182,8 @@ class Live(unittest.TestCase):
         agent = self.connect()
         host = self.controller.evaluated_hosts()[0]["id"]
         self.controller.cli("hosts", "--remove", host, "--reason", "scrapped")
-        self.assertEqual(agent.wait(30), 3)
+        # It asks a few times, further and further apart, before it believes that it is unwanted.
+        self.assertEqual(agent.wait(120), 3)
         wait_for(lambda: self.controller.json("hosts").get("hosts", []) == [], "removal", 10)
         self.assertTrue(self.controller.json("history", host)["transitions"])
 
