@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/access/tokens.h"
 #include "proto/support/digest.h"
+#include "proto/support/grpc_peer.h"
 #include "proto/support/logging.h"
 
 namespace plimsoll::access {
@@ -15,13 +16,6 @@ namespace {
 
 // How long an operator has to approve, and then the host to come for its certificate.
 constexpr absl::Duration kPendingLifetime = absl::Hours(24 * 7);
-
-// Of gRPC's "ipv4:10.0.0.1:4711" the address.
-std::string AddressOf(const std::string& peer) {
-  const size_t begin = peer.find(':') + 1;
-  const size_t end = peer.rfind(':');
-  return end == std::string::npos || end < begin ? peer : peer.substr(begin, end - begin);
-}
 
 absl::Status Refused() {
   return absl::UnauthenticatedError(
@@ -74,7 +68,7 @@ absl::Status Enrollment::Refuse(const v1::EnrollRequest& request, const std::str
   CountRefusal();
   spdlog::warn("enrolment refused peer={} hostname={} reason=\"{}\"", peer,
                support::LogSafe(request.hostname()), std::string(why.message()));
-  Tell("", request.hostname(), AddressOf(peer), why);
+  Tell("", request.hostname(), support::AddressOf(peer), why);
   return absl::IsUnauthenticated(why) ? Refused() : why;
 }
 
@@ -108,7 +102,7 @@ absl::StatusOr<v1::EnrollResponse> Enrollment::Enroll(const v1::EnrollRequest& r
       .secret_hash = HashSecret(request.token()),
       .key = support::Sha256Hex(*key),
       .hostname = request.hostname().substr(0, 255),
-      .peer = AddressOf(peer),
+      .peer = support::AddressOf(peer),
       .can_wait = request.can_wait(),
       .id = absl::StrCat("e-", support::Sha256Hex(NewSecret("")).substr(0, 12))};
   const auto ticket = store_.Ask(ask, now, now + kPendingLifetime);

@@ -2,8 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_replace.h"
 #include "proto/support/field_errors.h"
 #include "proto/support/grpc_status.h"
 
@@ -19,15 +17,6 @@ std::string UserAgent(const grpc::CallbackServerContext& context) {
   const auto it = context.client_metadata().find("user-agent");
   return it == context.client_metadata().end() ? ""
                                                : std::string(it->second.data(), it->second.size());
-}
-
-std::string AddressOf(const std::string& peer) {
-  const size_t begin = peer.find(':');
-  const size_t end = peer.rfind(':');
-  if (!absl::StartsWith(peer, "ipv4:") && !absl::StartsWith(peer, "ipv6:")) return peer;
-  if (end <= begin) return peer;
-  return absl::StrReplaceAll(peer.substr(begin + 1, end - begin - 1),
-                             {{"%5B", ""}, {"%5D", ""}, {"[", ""}, {"]", ""}});
 }
 
 absl::StatusOr<store::Principal> Authenticate(access::Authenticator& authenticator,

@@ -18,10 +18,6 @@ std::string Authorization(const grpc::CallbackServerContext& context);
 // The `user-agent` metadata of a call; empty when there is none. Hostile input.
 std::string UserAgent(const grpc::CallbackServerContext& context);
 
-// The address in a peer as gRPC names it, without port: "ipv4:10.0.0.1:4711" is "10.0.0.1",
-// "ipv6:%5B::1%5D:4711" is "::1". Others come back as they are.
-std::string AddressOf(const std::string& peer);
-
 // The principal behind `authorization`, with the address it calls from. Errors as Authenticate's.
 absl::StatusOr<store::Principal> Authenticate(access::Authenticator& authenticator,
                                               const std::string& authorization,

@@ -14,6 +14,7 @@
 #include "controller/api/follow.h"
 #include "controller/rpc/caller.h"
 #include "controller/rpc/services.h"
+#include "proto/support/grpc_peer.h"
 
 namespace plimsoll::rpc {
 
@@ -39,7 +40,7 @@ class Streaming : public grpc::ServerWriteReactor<Response>,
   static Streaming* Start(const ApiParts& parts, OpenStreams& streams,
                           grpc::CallbackServerContext* context, const api::Method& method,
                           const google::protobuf::Message& request) {
-    const std::string address = AddressOf(context->peer());
+    const std::string address = support::AddressOf(context->peer());
     const std::string authorization = Authorization(*context);
     api::AnyMessage asked = method.make_request();
     asked->CopyFrom(request);

@@ -8,6 +8,7 @@
 
 #include "controller/rpc/caller.h"
 #include "controller/rpc/services.h"
+#include "proto/support/grpc_peer.h"
 
 namespace plimsoll::rpc {
 
@@ -24,7 +25,7 @@ grpc::ServerUnaryReactor* Unary(const ApiParts& parts, grpc::CallbackServerConte
     return reactor;
   }
   parts.workers.Add([&parts, &method, context, request, response, reactor] {
-    const std::string address = AddressOf(context->peer());
+    const std::string address = support::AddressOf(context->peer());
     const auto who =
         method.spec.open
             ? absl::StatusOr<store::Principal>(api::Nobody(address, UserAgent(*context)))
