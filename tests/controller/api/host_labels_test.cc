@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/match.h"
-#include "tests/controller/api/parts.h"
+#include "tests/controller/api/listed_hosts.h"
 
 namespace plimsoll::api {
 namespace {
@@ -33,16 +33,7 @@ class HostLabelsTest : public ::testing::Test {
   absl::Status Set(const v1::SetHostLabelsRequest& request, const Principal& who = Operator()) {
     return parts_.host_labels.Set(who, request).status();
   }
-  // Names of the hosts that lists show for a selector.
-  std::string Listed(const std::string& expression) {
-    v1::ListHostsRequest request;
-    request.set_selector(expression);
-    std::string names;
-    const auto hosts = parts_.hosts.List(Viewer(), request);
-    EXPECT_TRUE(hosts.ok()) << hosts.status();
-    for (const v1::Host& host : hosts->hosts()) absl::StrAppend(&names, host.hostname(), " ");
-    return names;
-  }
+  std::string Listed(const std::string& expression) { return ListedHosts(parts_, expression); }
   Principal Limited() {
     Principal limited = Operator();
     limited.scope = "team=shop";

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "controller/api/scope.h"
+#include "tests/controller/api/listed_hosts.h"
 #include "tests/controller/api/waivers_fixture.h"
 
 namespace plimsoll::api {
@@ -34,15 +35,7 @@ class SelectorsTest : public WaiversTest {
     request.set_name("live");
     return parts_.selectors.Delete(Operator(), request).status();
   }
-  std::string Listed(const std::string& expression) {
-    v1::ListHostsRequest request;
-    request.set_selector(expression);
-    std::string names;
-    const auto hosts = parts_.hosts.List(Viewer(), request);
-    EXPECT_TRUE(hosts.ok()) << hosts.status();
-    for (const v1::Host& host : hosts->hosts()) absl::StrAppend(&names, host.hostname(), " ");
-    return names;
-  }
+  std::string Listed(const std::string& expression) { return ListedHosts(parts_, expression); }
   static v1::Schedule Nightly() {
     v1::Schedule schedule;
     schedule.set_name("nightly");
