@@ -12,11 +12,14 @@ namespace plimsoll::store {
 namespace {
 
 // A stuck statement must not hold a connection for ever. JIT costs more than our queries take.
-constexpr char kSessionSettings[] =
-    "SET statement_timeout = '60s'; SET lock_timeout = '20s'; "
-    "SET idle_in_transaction_session_timeout = '60s'; SET jit = off; "
-    "SET client_min_messages = warning; SET timezone = 'UTC'; "
-    "SET default_transaction_isolation = 'read committed'";
+constexpr std::pair<const char*, const char*> kSessionSettings[] = {
+    {"statement_timeout", "'60s'"},
+    {"lock_timeout", "'20s'"},
+    {"idle_in_transaction_session_timeout", "'60s'"},
+    {"jit", "off"},
+    {"client_min_messages", "warning"},
+    {"timezone", "'UTC'"},
+    {"default_transaction_isolation", "'read committed'"}};
 
 }  // namespace
 
@@ -63,7 +66,8 @@ absl::StatusOr<std::unique_ptr<ConnectionPool>> ConnectionPool::Open(const std::
 
 std::unique_ptr<pqxx::connection> ConnectionPool::Connect() const {
   auto connection = std::make_unique<pqxx::connection>(conninfo_);
-  pqxx::nontransaction(*connection).exec(kSessionSettings);
+  // libpqxx connects again by itself, and restores only what it was told in this way.
+  for (const auto& [name, value] : kSessionSettings) connection->set_variable(name, value);
   return connection;
 }
 

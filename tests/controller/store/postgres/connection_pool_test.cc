@@ -15,12 +15,23 @@ constexpr Statement kInsert = {"test_insert", "INSERT INTO t VALUES ($1)"};
 constexpr Statement kUpdate = {"test_update", "UPDATE t SET n = n + 10 WHERE n = $1"};
 constexpr Statement kCount = {"test_count", "SELECT count(*) FROM t"};
 constexpr Statement kDivide = {"test_divide", "SELECT 1 / $1::integer"};
+constexpr Statement kKillOthers = {
+    "test_kill_others",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"};
+constexpr Statement kSettings = {
+    "test_settings",
+    "SELECT concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'),"
+    " current_setting('idle_in_transaction_session_timeout'), current_setting('jit'),"
+    " current_setting('client_min_messages'), current_setting('timezone'),"
+    " current_setting('default_transaction_isolation'))"};
 constexpr Statement kKillSelf = {"test_kill", "SELECT pg_terminate_backend(pg_backend_pid())"};
 
 class ConnectionPoolTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto pool = ConnectionPool::Open(testing::FreshDatabase(), 2, absl::Milliseconds(50));
+    url_ = testing::FreshDatabase();
+    auto pool = ConnectionPool::Open(url_, 2, absl::Milliseconds(50));
     ASSERT_TRUE(pool.ok()) << pool.status();
     pool_ = *std::move(pool);
     ASSERT_TRUE(Run([](Transaction& tx) { tx.Exec(kTable); }).ok());
@@ -40,6 +51,7 @@ class ConnectionPoolTest : public ::testing::Test {
     });
   }
 
+  std::string url_;
   std::unique_ptr<ConnectionPool> pool_;
 };
 
@@ -64,6 +76,29 @@ TEST_F(ConnectionPoolTest, MapsExceptions) {
   EXPECT_TRUE(absl::IsUnavailable(Run([](Transaction& tx) { tx.Exec(kKillSelf); })));
   EXPECT_TRUE(absl::IsInternal(Run([](Transaction&) { throw 1; })));
   EXPECT_EQ(Count(), 1);
+}
+
+TEST_F(ConnectionPoolTest, SettingsOutliveARestartOfTheServer) {
+  const auto settings = [this] {
+    return *pool_->Transact("test", [](Transaction& tx) -> absl::StatusOr<std::string> {
+      return tx.Exec(kSettings)[0][0].as<std::string>();
+    });
+  };
+  const std::string kExpected = "1min 20s 1min off warning UTC read committed";
+  EXPECT_EQ(settings(), kExpected);
+  // The connection lies idle while somebody ends it.
+  auto other = ConnectionPool::Open(url_, 1);
+  ASSERT_TRUE(other.ok()) << other.status();
+  int64_t others = 1;
+  // Each time it says how many there were.
+  while (others > 0) {
+    const auto killed = (*other)->Transact(
+        "end the others",
+        [](Transaction& tx) -> absl::StatusOr<int64_t> { return tx.Exec(kKillOthers).size(); });
+    ASSERT_TRUE(killed.ok()) << killed.status();
+    others = *killed;
+  }
+  EXPECT_EQ(settings(), kExpected);
 }
 
 TEST_F(ConnectionPoolTest, DeadlockIsAborted) {
