@@ -81,7 +81,8 @@ absl::StatusOr<v1::CreateApiTokenResponse> ApiTokens::Create(
           token, access::HashSecret(response.secret()), now, expires,
           {.description = request.description(),
            .created_by = who.name,
-           .creator_id = who.user_id.empty() ? who.maker_id : who.user_id});
+           .creator_id = who.user_id.empty() ? who.maker_id : who.user_id,
+           .credential = who.token_id});
       !status.ok()) {
     return status;
   }

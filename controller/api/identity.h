@@ -68,7 +68,9 @@ class SignIns {
                                                 const v1::ListSessionsRequest& request);
 
   // A session for a user whose identity is proven already, by password or by an identity provider.
-  absl::StatusOr<v1::SignInResponse> Begin(const v1::User& user, const std::string& peer,
+  // UNAUTHENTICATED: `user` is not as it is stored any more: gone, disabled, or with another
+  // password.
+  absl::StatusOr<v1::SignInResponse> Begin(const store::StoredUser& user, const std::string& peer,
                                            const std::string& user_agent);
 
  private:

@@ -223,7 +223,7 @@ absl::StatusOr<FinishedSignIn> OidcSignIns::Finish(const store::Principal& nobod
     if (!user.ok()) return user.status();
     FinishedSignIn finished;
     if (pending->cli_port() == 0) {
-      auto session = sign_ins_.Begin(*user, nobody.peer, nobody.user_agent);
+      auto session = sign_ins_.Begin({*user, ""}, nobody.peer, nobody.user_agent);
       if (!session.ok()) return session.status();
       finished.location = pending->return_to();
       finished.session = *std::move(session);
@@ -270,7 +270,7 @@ absl::StatusOr<v1::SignInResponse> OidcSignIns::Redeem(const store::Principal& n
   if (absl::IsNotFound(user.status())) return refused;
   if (!user.ok()) return user.status();
   if (user->user.disabled()) return refused;
-  return sign_ins_.Begin(user->user, nobody.peer, nobody.user_agent);
+  return sign_ins_.Begin(*user, nobody.peer, nobody.user_agent);
 }
 
 }  // namespace plimsoll::api

@@ -47,17 +47,19 @@ absl::StatusOr<v1::SignInResponse> SignIns::SignIn(const Principal& nobody,
     return WrongSignIn();
   }
   parts_.throttle.Succeeded(request.name(), nobody.peer);
-  return Begin(found->user, nobody.peer, nobody.user_agent);
+  return Begin(*found, nobody.peer, nobody.user_agent);
 }
 
-absl::StatusOr<v1::SignInResponse> SignIns::Begin(const v1::User& user, const std::string& peer,
+absl::StatusOr<v1::SignInResponse> SignIns::Begin(const store::StoredUser& user,
+                                                  const std::string& peer,
                                                   const std::string& user_agent) {
   const absl::Time now = parts_.clock.Now();
   v1::SignInResponse response;
   response.set_secret(access::NewSecret("pls_"));
   store::NewSession session;
   session.id = NewId("ses-");
-  session.user_id = user.id();
+  session.user_id = user.user.id();
+  session.password_hash = user.password_hash;
   session.secret_hash = access::HashSecret(response.secret());
   session.created = now;
   session.expires = now + parts_.authenticator.limits().lifetime;
@@ -66,7 +68,7 @@ absl::StatusOr<v1::SignInResponse> SignIns::Begin(const v1::User& user, const st
   const absl::Status status = parts_.store.users().BeginSession(session);
   if (absl::IsNotFound(status)) return WrongSignIn();
   if (!status.ok()) return status;
-  spdlog::info("signed in user={} peer={} session={}", user.name(), peer, session.id);
+  spdlog::info("signed in user={} peer={} session={}", user.user.name(), peer, session.id);
   response.mutable_session()->set_id(session.id);
   *response.mutable_session()->mutable_create_time() = support::ToTimestamp(now);
   *response.mutable_session()->mutable_expire_time() = support::ToTimestamp(session.expires);
@@ -74,7 +76,7 @@ absl::StatusOr<v1::SignInResponse> SignIns::Begin(const v1::User& user, const st
   response.mutable_session()->set_peer(session.peer);
   response.mutable_session()->set_user_agent(session.user_agent);
   response.mutable_session()->set_current(true);
-  *response.mutable_user() = user;
+  *response.mutable_user() = user.user;
   *response.mutable_user()->mutable_last_sign_in_time() = support::ToTimestamp(now);
   return response;
 }

@@ -76,6 +76,8 @@ struct TokenOrigin {
   // Name and user id of who made it; both empty: the first start.
   std::string created_by = {};
   std::string creator_id = {};
+  // Principal::token_id of the call. With a creator, it has to be in force still.
+  std::string credential = {};
 };
 
 // Thread-safe; errors as in store.h. A token is known by the hash of its secret only. Revocations
@@ -85,6 +87,7 @@ class TokenStore {
   explicit TokenStore(ConnectionPool& pool) : pool_(pool) {}
 
   // Takes id, name, role and scope of `principal`. ALREADY_EXISTS: that name has a live token.
+  // UNAUTHENTICATED: the access of the maker has ended meanwhile.
   absl::Status Create(const Principal& principal, const std::string& secret_hash, absl::Time now,
                       std::optional<absl::Time> expires, const TokenOrigin& origin = {});
   // UNAUTHENTICATED: unknown, expired or revoked, or the user who made it is disabled.

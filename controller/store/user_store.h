@@ -28,6 +28,8 @@ struct StoredUser {
 struct NewSession {
   std::string id;
   std::string user_id;
+  // StoredUser::password_hash of when the user's identity was proven.
+  std::string password_hash;
   std::string secret_hash;
   absl::Time created;
   absl::Time expires;
@@ -67,7 +69,8 @@ class UserStore {
   // With sessions; revokes the tokens the user made. Errors as Update.
   absl::Status Delete(const std::string& id);
 
-  // Notes the sign-in of its user too. NOT_FOUND: the user is gone.
+  // Notes the sign-in of its user too. NOT_FOUND: the user is gone, disabled, or has another
+  // password hash by now.
   absl::Status BeginSession(const NewSession& session);
   // UNAUTHENTICATED: unknown, past its end, unused for `idle`, or its user is disabled.
   absl::StatusOr<Principal> FindSession(const std::string& secret_hash, absl::Time now,

@@ -19,6 +19,13 @@ constexpr Statement kCreate = {
     "INSERT INTO token (id, name, role, secret_hash, created, expires, scope, description,"
     " created_by, creator_id)"
     " VALUES ($1, $2, $3, $4, $5, NULLIF($6, '')::timestamptz, $7, $8, $9, $10)"};
+// Whoever ends somebody's access has the account locked, and revokes tokens that are there: a token
+// is made before that, or finds out.
+constexpr Statement kLockMaker = {"tokens_lock_maker",
+                                  "SELECT FROM account WHERE id = $1 FOR SHARE"};
+constexpr Statement kInForce = {"tokens_in_force",
+                                "SELECT EXISTS (SELECT FROM session WHERE id = $1)"
+                                " OR EXISTS (SELECT FROM token WHERE id = $1 AND NOT revoked)"};
 constexpr Statement kFind = {
     "tokens_find",
     "SELECT t.id, t.name, t.role, t.revoked,"
@@ -75,7 +82,13 @@ absl::Status NoSuchToken(const std::string& token) {
 absl::Status TokenStore::Create(const Principal& principal, const std::string& secret_hash,
                                 absl::Time now, std::optional<absl::Time> expires,
                                 const TokenOrigin& origin) {
-  absl::Status status = pool_.Transact("create a token", [&](Transaction& tx) {
+  absl::Status status = pool_.Transact("create a token", [&](Transaction& tx) -> absl::Status {
+    if (!origin.creator_id.empty()) {
+      tx.Exec(kLockMaker, origin.creator_id);
+      if (!tx.Exec(kInForce, origin.credential)[0][0].as<bool>()) {
+        return absl::UnauthenticatedError("your access has ended meanwhile; sign in again");
+      }
+    }
     tx.Exec(kRetire, Text(principal.name), Time(now));
     tx.Exec(kCreate, principal.token_id, Text(principal.name), NameOf(principal.role), secret_hash,
             Time(now), expires.has_value() ? Time(*expires) : "", Text(principal.scope),

@@ -10,8 +10,10 @@
 namespace plimsoll::store {
 namespace {
 
-constexpr Statement kSignedIn = {"user_sessions_signed_in",
-                                 "UPDATE account SET last_sign_in = $2 WHERE id = $1"};
+// Checking a password takes long enough for it to be changed meanwhile.
+constexpr Statement kSignedIn = {
+    "user_sessions_signed_in",
+    "UPDATE account SET last_sign_in = $2 WHERE id = $1 AND password_hash = $3 AND NOT disabled"};
 constexpr Statement kBegin = {
     "user_sessions_begin",
     "INSERT INTO session (id, account_id, secret_hash, created, expires, seen, peer, user_agent)"
@@ -65,8 +67,9 @@ void EndAccess(Transaction& tx, const std::string& user_id) {
 
 absl::Status UserStore::BeginSession(const NewSession& session) {
   return pool_.Transact("begin a session", [&](Transaction& tx) -> absl::Status {
-    if (tx.Exec(kSignedIn, session.user_id, Time(session.created)).affected_rows() == 0) {
-      return absl::NotFoundError("the user is gone");
+    if (tx.Exec(kSignedIn, session.user_id, Time(session.created), session.password_hash)
+            .affected_rows() == 0) {
+      return absl::NotFoundError("the user is gone, disabled, or has another password by now");
     }
     tx.Exec(kBegin, session.id, session.user_id, session.secret_hash, Time(session.created),
             Time(session.expires), Text(session.peer, 256), Text(session.user_agent, 256));

@@ -200,6 +200,39 @@ TEST_F(IdentityTest, SignOutEverywhereResetAndDisableEndEverySession) {
   EXPECT_TRUE(SignIn("ann", fresh->one_time_password()).ok());
 }
 
+TEST_F(IdentityTest, WhatWasProvenBeforeAChangeBeginsNothingAfterIt) {
+  const Principal ann = As("ann", v1::ROLE_VIEWER);
+  const auto bot = Token(ann, "bot");
+  ASSERT_TRUE(bot.ok()) << bot.status();
+  const auto proven = parts_.store->users().Get(ann.user_id);
+  ASSERT_TRUE(proven.ok()) << proven.status();
+  ASSERT_TRUE(parts_.sign_ins.Begin(*proven, "", "").ok());
+  const auto hash = parts_.hasher.Hash("another good password");
+  ASSERT_TRUE(parts_.store->users().SetPassword(ann.user_id, *hash, false).ok());
+  EXPECT_TRUE(absl::IsUnauthenticated(parts_.sign_ins.Begin(*proven, "", "").status()));
+  // The session that would make the token was ended by that.
+  EXPECT_TRUE(absl::IsUnauthenticated(Token(ann, "late").status()));
+  const auto changed = parts_.store->users().Get(ann.user_id);
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  EXPECT_TRUE(parts_.sign_ins.Begin(*changed, "", "").ok());
+  v1::UpdateUserRequest disable;
+  disable.set_user("ann");
+  disable.set_disabled(true);
+  ASSERT_TRUE(parts_.users.Update(Admin(), disable).ok());
+  EXPECT_TRUE(absl::IsUnauthenticated(parts_.sign_ins.Begin(*changed, "", "").status()));
+}
+
+TEST_F(IdentityTest, ARevokedTokenMakesNoOther) {
+  const Principal ann = As("ann", v1::ROLE_ADMIN);
+  const auto token = Token(ann, "bot", v1::ROLE_ADMIN);
+  ASSERT_TRUE(token.ok()) << token.status();
+  const auto bot = Who(token->secret());
+  ASSERT_TRUE(bot.ok()) << bot.status();
+  EXPECT_TRUE(Token(*bot, "one").ok());
+  ASSERT_TRUE(parts_.store->tokens().Revoke(token->token().id()).ok());
+  EXPECT_TRUE(absl::IsUnauthenticated(Token(*bot, "two").status()));
+}
+
 TEST_F(IdentityTest, TheLastAdministratorStays) {
   const Principal root = As("root", v1::ROLE_ADMIN);
   As("part", v1::ROLE_ADMIN, "team=shop");

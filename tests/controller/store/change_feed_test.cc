@@ -124,6 +124,7 @@ TEST_F(ChangeFeedTest, TellsWhichTokensAndSessionsEnd) {
   ASSERT_TRUE(store_->users().Create(user, "hash").ok());
   NewSession session;
   session.user_id = "u-1";
+  session.password_hash = "hash";
   session.created = At(0);
   session.expires = At(1000);
   for (const char* id : {"ses-1", "ses-2"}) {
@@ -135,10 +136,10 @@ TEST_F(ChangeFeedTest, TellsWhichTokensAndSessionsEnd) {
     Principal token;
     token.token_id = id;
     token.name = id;
-    ASSERT_TRUE(
-        store_->tokens()
-            .Create(token, absl::StrCat("hash of ", id), At(0), std::nullopt, {.creator_id = "u-1"})
-            .ok());
+    ASSERT_TRUE(store_->tokens()
+                    .Create(token, absl::StrCat("hash of ", id), At(0), std::nullopt,
+                            {.creator_id = "u-1", .credential = "ses-1"})
+                    .ok());
   }
   ChangeFeed feed(url_, heard_.Callbacks());
   ASSERT_TRUE(heard_.AwaitConnected(1));
