@@ -75,8 +75,8 @@ void AddUpkeep(const UpkeepParts& parts, support::Ticker& ticker) {
          parts.store.users().RemoveDead(parts.clock.Now(), parts.config.sessions.idle));
   });
   if (parts.config.remove_after > absl::ZeroDuration()) {
-    ticker.Add(
-        "remove unseen", absl::Minutes(10), [&parts] { RemoveUnseen(parts); }, true);
+    // Not at once: after a long standstill nobody has seen the hosts, and they need time to return.
+    ticker.Add("remove unseen", absl::Minutes(10), [&parts] { RemoveUnseen(parts); });
   }
   if (parts.config.keep_activity > absl::ZeroDuration()) {
     ticker.Add(

@@ -86,7 +86,8 @@ class HostStore {
 
   // As HostService.RemoveHost. NOT_FOUND. Idempotent.
   absl::Status Remove(const std::string& host_id, const std::string& reason, absl::Time now);
-  // Removes every host last seen (or, never seen, enrolled) before `before`; returns their ids.
+  // Removes every host without a session last seen (or, never seen, enrolled) before `before`;
+  // returns their ids.
   absl::StatusOr<std::vector<std::string>> RemoveUnseen(absl::Time before,
                                                         const std::string& reason, absl::Time now);
   // Ends a quarantine and forgets the evidence. NOT_FOUND; FAILED_PRECONDITION: not quarantined.

@@ -31,7 +31,7 @@ constexpr Statement kExists = {"hosts_exists", "SELECT FROM host WHERE id = $1"}
 constexpr Statement kRemoveUnseen = {
     "hosts_remove_unseen",
     "WITH unseen AS ("
-    "  SELECT id FROM host WHERE removed IS NULL"
+    "  SELECT id FROM host WHERE removed IS NULL AND NOT connected"
     "  AND coalesce(last_seen, enrolled) < $1::timestamptz ORDER BY id FOR NO KEY UPDATE)"
     " UPDATE host SET removed = $2, remove_reason = $3, connected = false,"
     " session_epoch = session_epoch + 1, changed = pg_current_xact_id()"

@@ -74,7 +74,13 @@ TEST_F(HostsTest, ARemovedHostKeepsItsHistoryAndNothingElse) {
 }
 
 TEST_F(HostsTest, HostsNobodyHasSeenAreRemoved) {
-  for (const char* id : {"h1", "h2", "h3"}) ASSERT_TRUE(AddHost(*store_, id, id).ok());
+  for (const char* id : {"h1", "h2", "h3", "h6"}) {
+    const auto lease = AddHost(*store_, id, id);
+    ASSERT_TRUE(lease.ok()) << lease.status();
+    // One is back, and has said nothing yet.
+    if (id == std::string("h6")) continue;
+    ASSERT_TRUE(hosts().EndSession(id, lease->epoch, At(2)).ok());
+  }
   v1::EnrollmentToken token;
   token.set_id("t");
   token.set_max_uses(2);
@@ -85,7 +91,7 @@ TEST_F(HostsTest, HostsNobodyHasSeenAreRemoved) {
   const auto removed = hosts().RemoveUnseen(At(50), "not seen", At(200));
   ASSERT_TRUE(removed.ok()) << removed.status();
   EXPECT_THAT(*removed, ::testing::UnorderedElementsAre("h2", "h4"));
-  EXPECT_THAT(Listed(), ElementsAre("h1", "h3", "h5"));
+  EXPECT_THAT(Listed(), ElementsAre("h1", "h3", "h5", "h6"));
   EXPECT_THAT(*hosts().RemoveUnseen(At(50), "not seen", At(201)), IsEmpty());
 }
 
