@@ -80,13 +80,15 @@ class NotificationStore {
       const std::function<bool(const v1::NotificationEvent&, const v1::NotificationChannel&)>&
           wanted);
   // For every channel whose window is over at `now`: makes of its events, oldest first, what
-  // `compose` returns, a delivery that is due at once. Nothing when it has no groups.
+  // `compose` returns, a delivery that is due at once. Nothing when it has no groups. What is more
+  // than 20,000 events is left to the next call.
   absl::Status PutTogether(
       absl::Time now,
       const std::function<v1::Notification(const v1::NotificationChannel&,
                                            const std::vector<v1::NotificationEvent>&)>& compose);
 
-  // Takes deliveries that are due; nobody else gets them before `now` + `lease`.
+  // Takes deliveries that are due and whose channel is not paused; nobody else gets them before
+  // `now` + `lease`.
   absl::StatusOr<std::vector<DueDelivery>> Take(absl::Time now, absl::Duration lease, int limit);
   // Does nothing when the delivery is gone.
   absl::Status Finish(const Attempt& attempt);

@@ -19,13 +19,14 @@ constexpr Statement kList = {
     " ORDER BY created DESC, id DESC LIMIT $4"};
 constexpr Statement kTake = {
     "deliveries_take",
-    "WITH due AS (SELECT id FROM notification_delivery WHERE state = 1"
-    "  AND next_attempt <= $1::timestamptz ORDER BY next_attempt LIMIT $3"
-    "  FOR UPDATE SKIP LOCKED), taken AS (UPDATE notification_delivery d"
+    "WITH due AS (SELECT w.id FROM notification_delivery w"
+    "  JOIN notification_channel p ON p.id = w.channel_id AND NOT p.paused WHERE w.state = 1"
+    "  AND w.next_attempt <= $1::timestamptz ORDER BY w.next_attempt LIMIT $3"
+    "  FOR UPDATE OF w SKIP LOCKED), taken AS (UPDATE notification_delivery d"
     "  SET next_attempt = $2::timestamptz FROM due WHERE d.id = due.id"
     "  RETURNING d.id, d.channel_id, d.attempts, d.created, d.content)"
     " SELECT t.id, t.attempts, micros(t.created), t.content, " PLIMSOLL_CHANNEL_COLUMNS
-    " FROM taken t JOIN notification_channel c ON c.id = t.channel_id WHERE NOT c.paused"};
+    " FROM taken t JOIN notification_channel c ON c.id = t.channel_id"};
 constexpr Statement kFinish = {
     "deliveries_finish",
     "UPDATE notification_delivery SET state = $2, attempts = attempts + 1,"

@@ -17,15 +17,21 @@ namespace {
 constexpr Statement kTurn = {"notify_turn", "SELECT pg_try_advisory_xact_lock(7245107785)"};
 constexpr Statement kAnyChannel = {"notify_any_channel",
                                    "SELECT FROM notification_channel WHERE NOT paused LIMIT 1"};
+// Hosts are locked by id, as everywhere; one that is locked now is noted next time.
 constexpr Statement kFellSilent = {
     "notify_fell_silent",
-    "UPDATE host SET stale_noted = $2::timestamptz WHERE stale_noted IS NULL"
-    " AND last_seen < $1::timestamptz AND removed IS NULL AND revoked IS NULL"
-    " RETURNING id, micros(last_seen)"};
+    "WITH silent AS (SELECT id FROM host WHERE stale_noted IS NULL"
+    "  AND last_seen < $1::timestamptz AND removed IS NULL AND revoked IS NULL"
+    "  ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)"
+    " UPDATE host SET stale_noted = $2::timestamptz FROM silent WHERE host.id = silent.id"
+    " RETURNING host.id, micros(last_seen)"};
 constexpr Statement kHeardAgain = {
     "notify_heard_again",
-    "UPDATE host SET stale_noted = NULL WHERE stale_noted IS NOT NULL"
-    " AND last_seen >= $1::timestamptz AND removed IS NULL RETURNING id, micros(last_seen)"};
+    "WITH heard AS (SELECT id FROM host WHERE stale_noted IS NOT NULL"
+    "  AND last_seen >= $1::timestamptz AND removed IS NULL"
+    "  ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)"
+    " UPDATE host SET stale_noted = NULL FROM heard WHERE host.id = heard.id"
+    " RETURNING host.id, micros(last_seen)"};
 constexpr Statement kScansEnded = {
     "notify_scans_ended",
     "UPDATE scan SET end_noted = true WHERE ended IS NOT NULL AND NOT end_noted"
@@ -63,7 +69,9 @@ constexpr Statement kWaiting = {
     "SELECT channel_id, micros(min(noted)) FROM notification_pending GROUP BY channel_id"};
 constexpr Statement kPending = {
     "notify_pending",
-    "DELETE FROM notification_pending WHERE channel_id = $1 RETURNING event_id, content"};
+    "DELETE FROM notification_pending p USING (SELECT event_id FROM notification_pending"
+    "  WHERE channel_id = $1 ORDER BY event_id LIMIT $2) oldest"
+    " WHERE p.channel_id = $1 AND p.event_id = oldest.event_id RETURNING p.event_id, p.content"};
 constexpr Statement kAddDelivery = {
     "notify_add_delivery",
     "INSERT INTO notification_delivery (id, channel_id, content, title, event_count, state,"
@@ -121,6 +129,9 @@ void NoteWaivers(const pqxx::result& rows, absl::Time now, NotableEvents& events
     events.Note(event, now);
   }
 }
+
+// A window may hold more than the memory does.
+constexpr int kMostTogether = 20000;
 
 // An event as it was noted.
 struct Noted {
@@ -243,7 +254,7 @@ absl::Status NotificationStore::PutTogether(
       const auto found = first.find(channel.id());
       if (found == first.end() || WindowEnd(channel, found->second) > now) continue;
       std::map<int64_t, v1::NotificationEvent> events;
-      for (const pqxx::row& row : tx.Exec(kPending, channel.id())) {
+      for (const pqxx::row& row : tx.Exec(kPending, channel.id(), kMostTogether)) {
         events[row[0].as<int64_t>()].ParseFromString(BytesOf(row[1]));
       }
       std::vector<v1::NotificationEvent> ordered;
