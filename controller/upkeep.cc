@@ -10,7 +10,8 @@ namespace {
 
 // Some at a time, so that scans of now are not kept waiting.
 void RemoveOldScans(const UpkeepParts& parts, absl::Time before) {
-  constexpr int kBatch = 100;
+  // Of a large fleet each may have a hundred thousand hosts, and twice as many answers.
+  constexpr int kBatch = 4;
   int all = 0;
   while (true) {
     const auto removed = parts.store.scans().Remove(before, kBatch);
@@ -39,6 +40,8 @@ void RemoveUnseen(const UpkeepParts& parts) {
 void RetainHistory(const UpkeepParts& parts) {
   const absl::Time now = parts.clock.Now();
   RemoveOldScans(parts, now - parts.config.keep_history);
+  Warn("old runs of schedules not removed",
+       parts.store.schedules().RemoveRuns(now - parts.config.keep_history));
   auto retained = parts.store.controllers().Retain(now - parts.config.keep_history, now);
   if (!retained.ok()) return Warn("history not shortened", retained.status());
   for (const std::string& name : retained->dropped) {
@@ -49,10 +52,30 @@ void RetainHistory(const UpkeepParts& parts) {
 // Drops activity older than --keep-activity.
 void RetainActivity(const UpkeepParts& parts) {
   const absl::Time now = parts.clock.Now();
-  const auto dropped = parts.store.activity().Retain(
-      now - parts.config.keep_activity, ActivityOfController(parts.id, "DropActivity", "", now));
-  if (!dropped.ok()) return Warn("activity log not shortened", dropped.status());
-  if (*dropped > 0) spdlog::info("activity dropped entries={}", *dropped);
+  int64_t all = 0;
+  while (true) {
+    const auto dropped = parts.store.activity().Retain(
+        now - parts.config.keep_activity, ActivityOfController(parts.id, "DropActivity", "", now));
+    if (!dropped.ok()) return Warn("activity log not shortened", dropped.status());
+    all += *dropped;
+    if (*dropped == 0) break;
+  }
+  if (all > 0) spdlog::info("activity dropped entries={}", all);
+}
+
+// Drops records of certificates that nobody can present any more, whatever the clocks say.
+void RemoveOldCertificates(const UpkeepParts& parts) {
+  constexpr absl::Duration kGrace = absl::Hours(24 * 30);
+  constexpr int kBatch = 10000;
+  int all = 0;
+  while (true) {
+    const auto removed =
+        parts.store.enrollment().RemoveCertificates(parts.clock.Now() - kGrace, kBatch);
+    if (!removed.ok()) return Warn("old certificates not removed", removed.status());
+    all += *removed;
+    if (*removed < kBatch) break;
+  }
+  if (all > 0) spdlog::info("records of old certificates removed certificates={}", all);
 }
 
 }  // namespace
@@ -62,8 +85,7 @@ void Warn(const char* what, const absl::Status& status) {
 }
 
 void ExpireControllers(const UpkeepParts& parts) {
-  auto ended =
-      parts.store.controllers().ExpireDead(parts.clock.Now() - parts.config.controller_timeout);
+  auto ended = parts.store.controllers().ExpireDead(parts.config.controller_timeout);
   if (!ended.ok()) return Warn("dead controllers not ended", ended.status());
   if (!ended->empty()) spdlog::warn("sessions of dead controllers ended hosts={}", ended->size());
 }
@@ -74,6 +96,7 @@ void AddUpkeep(const UpkeepParts& parts, support::Ticker& ticker) {
     Warn("dead sessions not removed",
          parts.store.users().RemoveDead(parts.clock.Now(), parts.config.sessions.idle));
   });
+  ticker.Add("old certificates", absl::Hours(6), [&parts] { RemoveOldCertificates(parts); });
   if (parts.config.remove_after > absl::ZeroDuration()) {
     // Not at once: after a long standstill nobody has seen the hosts, and they need time to return.
     ticker.Add("remove unseen", absl::Minutes(10), [&parts] { RemoveUnseen(parts); });

@@ -26,7 +26,8 @@ struct UpkeepParts {
 // Ends the sessions of controllers that are silent for --controller-timeout.
 void ExpireControllers(const UpkeepParts& parts);
 // Has `ticker` do what config asks for: hosts not seen for --remove-after leave the fleet, history
-// and activity past their ages are dropped, dead sessions are removed. Borrows `parts`.
+// and activity past their ages are dropped, dead sessions and records of certificates that expired
+// long ago are removed. Borrows `parts`.
 void AddUpkeep(const UpkeepParts& parts, support::Ticker& ticker);
 
 // Logs what went wrong; nothing when it is OK.

@@ -41,9 +41,11 @@ class ActivityStore {
   // Newest first.
   absl::StatusOr<std::vector<v1::Activity>> List(const ActivityQuery& query);
   absl::StatusOr<v1::ActivityHead> Head();
-  // Drops entries from before `keep_from`, the newest entry never, and appends `note` in the same
-  // transaction, whose object and message then say up to which. Returns how many were dropped.
-  absl::StatusOr<int64_t> Retain(absl::Time keep_from, v1::Activity note);
+  // Drops the oldest `limit` entries at most, only those from before `keep_from`, the newest entry
+  // never, and appends `note` in the same transaction, whose object and message then say up to
+  // which. Nobody else appends meanwhile: many are dropped by many calls. Returns how many were
+  // dropped; 0: no more are old, and nothing was appended.
+  absl::StatusOr<int64_t> Retain(absl::Time keep_from, v1::Activity note, int64_t limit = 20000);
 
  private:
   ConnectionPool& pool_;

@@ -102,6 +102,9 @@ class EnrollmentStore {
   // OK: known, not revoked, of this host, which is neither revoked nor removed. UNAUTHENTICATED
   // otherwise, with the reason.
   absl::Status CheckCertificate(const std::string& serial, const std::string& host_id);
+  // Removes records of certificates that expired before `expired_before`, at most `limit`, those
+  // excepted that hosts began their newest session with; returns how many.
+  absl::StatusOr<int> RemoveCertificates(absl::Time expired_before, int limit);
 
  private:
   ConnectionPool& pool_;

@@ -33,7 +33,8 @@ constexpr Statement kList = {
 // The newest of the entries that may go: none after it is older than they are.
 constexpr Statement kLastOld = {
     "activity_last_old",
-    "SELECT seq, hash FROM activity WHERE seq < $2 AND seq < coalesce("
+    "SELECT seq, hash FROM activity WHERE seq < $2"
+    " AND seq < (SELECT min(seq) FROM activity) + $3 AND seq < coalesce("
     "  (SELECT min(seq) FROM activity WHERE time >= $1::timestamptz), $2)"
     " ORDER BY seq DESC LIMIT 1"};
 constexpr Statement kDrop = {"activity_drop", "DELETE FROM activity WHERE seq <= $1"};
@@ -136,12 +137,14 @@ absl::StatusOr<v1::ActivityHead> ActivityStore::Head() {
                         });
 }
 
-absl::StatusOr<int64_t> ActivityStore::Retain(absl::Time keep_from, v1::Activity note) {
+absl::StatusOr<int64_t> ActivityStore::Retain(absl::Time keep_from, v1::Activity note,
+                                              int64_t limit) {
   return pool_.Transact(
       "shorten the activity log", [&](Transaction& tx) -> absl::StatusOr<int64_t> {
         auto head = Lock(tx);
         if (!head.ok()) return head.status();
-        const pqxx::result rows = tx.ExecPlanned(kLastOld, Time(keep_from), head->sequence());
+        const pqxx::result rows =
+            tx.ExecPlanned(kLastOld, Time(keep_from), head->sequence(), limit);
         if (rows.empty()) return 0;
         const int64_t last = rows[0][0].as<int64_t>();
         const std::string hash = TextOf(rows[0][1]);

@@ -9,10 +9,11 @@ namespace {
 
 constexpr Statement kBeat = {
     "controllers_beat",
-    "INSERT INTO controller (id, name, started, seen) VALUES ($1, $2, $3, $3)"
+    "INSERT INTO controller (id, name, started, seen) VALUES ($1, $2, $3, now())"
     " ON CONFLICT (id) DO UPDATE SET name = excluded.name, seen = excluded.seen"};
-constexpr Statement kForgetDead = {"controllers_forget_dead",
-                                   "DELETE FROM controller WHERE seen < $1"};
+constexpr Statement kForgetDead = {
+    "controllers_forget_dead",
+    "DELETE FROM controller WHERE seen < now() - $1::double precision * interval '1 second'"};
 constexpr Statement kForget = {"controllers_forget", "DELETE FROM controller WHERE id = $1"};
 constexpr Statement kForgetOthers = {"controllers_forget_others",
                                      "DELETE FROM controller WHERE id <> $1"};
@@ -51,10 +52,10 @@ absl::Status ControllerStore::Beat(const std::string& id, const std::string& nam
   });
 }
 
-absl::StatusOr<std::vector<std::string>> ControllerStore::ExpireDead(absl::Time before) {
+absl::StatusOr<std::vector<std::string>> ControllerStore::ExpireDead(absl::Duration silence) {
   return pool_.Transact("end sessions of dead controllers",
                         [&](Transaction& tx) -> absl::StatusOr<std::vector<std::string>> {
-                          tx.Exec(kForgetDead, Time(before));
+                          tx.Exec(kForgetDead, absl::ToDoubleSeconds(silence));
                           return Ended(tx, tx.Exec(kEndOrphans));
                         });
 }

@@ -79,6 +79,11 @@ constexpr Statement kCheck = {
     "SELECT c.host_id, c.revoked IS NOT NULL, h.revoked IS NOT NULL, h.removed IS NOT NULL"
     " FROM certificate c"
     " JOIN host h ON h.id = c.host_id WHERE c.serial = $1"};
+constexpr Statement kRemoveCertificates = {
+    "enrollment_remove_certificates",
+    "DELETE FROM certificate WHERE serial IN (SELECT c.serial FROM certificate c"
+    "  JOIN host h ON h.id = c.host_id WHERE c.not_after < $1::timestamptz"
+    "  AND h.certificate_serial <> c.serial LIMIT $2)"};
 
 v1::EnrollmentToken TokenOf(const pqxx::row& row) {
   v1::EnrollmentToken token;
@@ -236,6 +241,13 @@ absl::Status EnrollmentStore::CheckCertificate(const std::string& serial,
     if (rows[0][3].as<bool>()) return absl::UnauthenticatedError("host removed");
     if (rows[0][1].as<bool>()) return absl::UnauthenticatedError("certificate revoked");
     return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<int> EnrollmentStore::RemoveCertificates(absl::Time expired_before, int limit) {
+  return pool_.Transact("remove old certificates", [&](Transaction& tx) -> absl::StatusOr<int> {
+    return static_cast<int>(
+        tx.Exec(kRemoveCertificates, Time(expired_before), limit).affected_rows());
   });
 }
 

@@ -198,7 +198,7 @@ TEST_F(ChangeFeedTest, TellsWhatHappensToHostsAndScans) {
         start.host_id = "h1";
         return store_->hosts().BeginSession(start).status();
       },
-      [&] { return store_->controllers().ExpireDead(At(0)).status(); },
+      [&] { return store_->controllers().ExpireDead(absl::Hours(1)).status(); },
       [&] { return store_->enrollment().RevokeHost("h1", "", At(70)); },
       [&] { return store_->hosts().Remove("h1", "", At(80)); },
   };

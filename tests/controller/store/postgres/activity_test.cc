@@ -114,9 +114,16 @@ TEST_F(ActivityTest, RetentionLeavesAnAnchorAndSaysSo) {
   // Nothing is old enough: nothing is written.
   EXPECT_EQ(store_->activity().Retain(At(35), Entry("c", "DropActivity", "", 80)).value(), 0);
   EXPECT_EQ(store_->activity().Head()->sequence(), 7);
-  // Everything is: the newest stays, so that the chain has an end.
+  // Some at a time.
+  EXPECT_EQ(store_->activity().Retain(At(55), Entry("c", "DropActivity", "", 80), 1).value(), 1);
+  EXPECT_EQ(Objects({}), "activity/4 activity/3 x/6 x/5 ");
+  EXPECT_EQ(store_->activity().Head()->dropped_sequence(), 4);
+  EXPECT_EQ(store_->activity().Retain(At(55), Entry("c", "DropActivity", "", 80), 1).value(), 1);
+  EXPECT_EQ(store_->activity().Retain(At(55), Entry("c", "DropActivity", "", 80), 1).value(), 0);
+  EXPECT_EQ(Objects({}), "activity/5 activity/4 activity/3 x/6 ");
+  // Everything is old: the newest stays, so that the chain has an end.
   EXPECT_EQ(store_->activity().Retain(At(1000), Entry("c", "DropActivity", "", 90)).value(), 3);
-  EXPECT_EQ(Objects({}), "activity/6 activity/3 ");
+  EXPECT_EQ(Objects({}), "activity/8 activity/5 ");
 }
 
 }  // namespace

@@ -50,6 +50,21 @@ TEST_F(EnrollmentTest, TokensAreListedNewestFirstWithoutSecrets) {
   EXPECT_FALSE(token.revoked());
 }
 
+TEST_F(EnrollmentTest, RecordsOfExpiredCertificatesGoButForTheOneInUse) {
+  ASSERT_TRUE(Create("a", 1).ok());
+  ASSERT_TRUE(Enroll("a", "h1").ok());
+  for (const auto& [serial, end] : {std::pair{"old", 20}, {"older", 10}, {"newer", 90}}) {
+    ASSERT_TRUE(enrollment().RecordCertificate({serial, "h1", At(0), At(end)}).ok());
+  }
+  EXPECT_EQ(enrollment().RemoveCertificates(At(10), 9).value(), 0);
+  EXPECT_EQ(enrollment().RemoveCertificates(At(60), 1).value(), 1);
+  EXPECT_EQ(enrollment().RemoveCertificates(At(60), 9).value(), 1);
+  for (const char* serial : {"serial h1", "newer"}) {
+    EXPECT_TRUE(enrollment().CheckCertificate(serial, "h1").ok()) << serial;
+  }
+  EXPECT_TRUE(absl::IsUnauthenticated(enrollment().CheckCertificate("old", "h1")));
+}
+
 TEST_F(EnrollmentTest, OnlyAGoodTokenEnrols) {
   ASSERT_TRUE(Create("once", 1).ok());
   ASSERT_TRUE(Create("revoked", 1).ok());
