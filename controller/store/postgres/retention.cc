@@ -1,4 +1,6 @@
 // ControllerStore: how long history lives.
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -27,6 +29,11 @@ constexpr Statement kCarried = {
     "retention_carried",
     "UPDATE host SET full_recorded = $2, full_sequence = sequence, chain = 0"
     " WHERE id = ANY($1::text[])"};
+// Nothing can be read of them: the next facts are stored complete.
+constexpr Statement kLost = {
+    "retention_lost",
+    "UPDATE host SET full_recorded = NULL, full_sequence = NULL, chain = 0, facts_digest = NULL"
+    " WHERE id = ANY($1::text[])"};
 // Facts of removed hosts go with their partitions.
 constexpr Statement kForget = {
     "retention_forget",
@@ -34,15 +41,6 @@ constexpr Statement kForget = {
     "  AND removed IS NOT NULL ORDER BY id FOR NO KEY UPDATE)"
     " UPDATE host SET full_recorded = NULL, full_sequence = NULL, chain = 0, facts_digest = NULL"
     " FROM gone WHERE host.id = gone.id"};
-constexpr Statement kOldScans = {
-    "retention_old_scans",
-    "SELECT id FROM scan WHERE ended < $1::timestamptz ORDER BY id LIMIT 20"};
-constexpr Statement kDeleteAnswers = {"retention_delete_answers",
-                                      "DELETE FROM scan_answer WHERE scan_id = ANY($1::text[])"};
-constexpr Statement kDeleteScanHosts = {"retention_delete_scan_hosts",
-                                        "DELETE FROM scan_host WHERE scan_id = ANY($1::text[])"};
-constexpr Statement kDeleteScans = {"retention_delete_scans",
-                                    "DELETE FROM scan WHERE id = ANY($1::text[])"};
 constexpr Statement kDeleteDays = {"retention_delete_days",
                                    "DELETE FROM fleet_day WHERE day < $1::date"};
 
@@ -50,30 +48,49 @@ constexpr int kCarriedAtOnce = 100;
 
 bool MyTurn(Transaction& tx) { return tx.Exec(kTurn)[0][0].as<bool>(); }
 
-// Writes the newest facts of some hosts again, as recorded when the kept months begin. Returns how
-// many; 0: none are left, or it is another's turn.
-absl::StatusOr<int> CarrySome(ConnectionPool& pool, absl::Time start) {
-  return pool.Transact("carry facts on", [&](Transaction& tx) -> absl::StatusOr<int> {
-    if (!MyTurn(tx)) return 0;
-    std::vector<std::string> ids;
-    for (const pqxx::row& row : tx.Exec(kDue, Time(start), kCarriedAtOnce)) {
-      ids.push_back(TextOf(row[0]));
-    }
-    if (ids.empty()) return 0;
-    auto chains = ReadNewestFacts(tx, ids);
-    if (!chains.ok()) return chains.status();
-    for (FactChain& chain : *chains) {
-      if (chain.content.empty()) {
-        absl::StatusOr<std::string> content = Compress(chain.facts.facts);
-        if (!content.ok()) return content.status();
-        chain.content = *std::move(content);
+// The newest facts of a host, as they are stored again. DATA_LOSS: there are none to be read.
+absl::StatusOr<FactChain> ReadChain(Transaction& tx, const std::string& host_id) {
+  auto chains = ReadNewestFacts(tx, {host_id});
+  if (!chains.ok()) return chains.status();
+  if (chains->empty()) {
+    return absl::DataLossError(absl::StrCat("facts of host ", host_id, ": none"));
+  }
+  FactChain& chain = chains->front();
+  if (chain.content.empty()) {
+    absl::StatusOr<std::string> content = Compress(chain.facts.facts);
+    if (!content.ok()) return content.status();
+    chain.content = *std::move(content);
+  }
+  return std::move(chain);
+}
+
+// Writes the newest facts of some hosts again, as recorded when the kept months begin. False: none
+// are left, or it is another's turn.
+absl::StatusOr<bool> CarrySome(ConnectionPool& pool, absl::Time start, Retained& retained) {
+  return pool.Transact("carry facts on", [&](Transaction& tx) -> absl::StatusOr<bool> {
+    if (!MyTurn(tx)) return false;
+    const pqxx::result due = tx.Exec(kDue, Time(start), kCarriedAtOnce);
+    std::vector<std::string> carried, lost;
+    for (const pqxx::row& row : due) {
+      const std::string id = TextOf(row[0]);
+      const absl::StatusOr<FactChain> chain = ReadChain(tx, id);
+      if (absl::IsDataLoss(chain.status())) {
+        // One host must not keep the history of all others for ever.
+        spdlog::error("stored facts cannot be read and are given up host={} error=\"{}\"", id,
+                      chain.status().ToString());
+        lost.push_back(id);
+        continue;
       }
-      tx.Exec(kCarry, chain.facts.host_id, Time(chain.facts.observed), Time(start),
-              static_cast<int64_t>(chain.facts.sequence), Bytes(chain.facts.digest),
-              Bytes(chain.content));
+      if (!chain.ok()) return chain.status();
+      tx.Exec(kCarry, id, Time(chain->facts.observed), Time(start),
+              static_cast<int64_t>(chain->facts.sequence), Bytes(chain->facts.digest),
+              Bytes(chain->content));
+      carried.push_back(id);
     }
-    tx.Exec(kCarried, TextArray(ids), Time(start));
-    return static_cast<int>(ids.size());
+    if (!lost.empty()) tx.Exec(kLost, TextArray(lost));
+    if (!carried.empty()) tx.Exec(kCarried, TextArray(carried), Time(start));
+    retained.carried += static_cast<int>(carried.size());
+    return !due.empty();
   });
 }
 
@@ -86,20 +103,7 @@ absl::StatusOr<bool> DropOne(ConnectionPool& pool, const std::string& partition,
     tx.Exec(kForget, Time(start));
     if (!tx.Exec(kDue, Time(start), 1).empty()) return false;
     // The name is one PostgreSQL's catalogue gave.
-    tx.ExecScript(absl::StrCat("DROP TABLE \"", partition, "\""));
-    return true;
-  });
-}
-
-absl::StatusOr<bool> DeleteSomeScans(ConnectionPool& pool, absl::Time start) {
-  return pool.Transact("delete old scans", [&](Transaction& tx) -> absl::StatusOr<bool> {
-    if (!MyTurn(tx)) return false;
-    std::vector<std::string> ids;
-    for (const pqxx::row& row : tx.Exec(kOldScans, Time(start))) ids.push_back(TextOf(row[0]));
-    if (ids.empty()) return false;
-    for (const Statement* statement : {&kDeleteAnswers, &kDeleteScanHosts, &kDeleteScans}) {
-      tx.Exec(*statement, TextArray(ids));
-    }
+    tx.ExecScript(absl::StrCat("DROP TABLE IF EXISTS \"", partition, "\""));
     return true;
   });
 }
@@ -121,20 +125,15 @@ absl::StatusOr<Retained> ControllerStore::Retain(absl::Time keep_from, absl::Tim
     if (auto room = Months().Ensure(pool_, start); !room.ok()) return room;
   }
   while (!partitions->empty()) {
-    const absl::StatusOr<int> carried = CarrySome(pool_, start);
-    if (!carried.ok()) return carried.status();
-    if (*carried == 0) break;
-    retained.carried += *carried;
+    const absl::StatusOr<bool> more = CarrySome(pool_, start, retained);
+    if (!more.ok()) return more.status();
+    if (!*more) break;
   }
   for (const std::string& partition : *partitions) {
     const absl::StatusOr<bool> dropped = DropOne(pool_, partition, start);
     if (!dropped.ok()) return dropped.status();
     if (!*dropped) break;
     retained.dropped.push_back(partition);
-  }
-  for (absl::StatusOr<bool> more = true; more.ok() && *more;) {
-    more = DeleteSomeScans(pool_, start);
-    if (!more.ok()) return more.status();
   }
   return retained;
 }

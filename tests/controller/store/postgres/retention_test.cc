@@ -117,28 +117,29 @@ TEST_F(RetentionTest, ThisMonthIsAlwaysKept) {
   EXPECT_EQ(store_->reports().GetFactsAt("h2", InMonth(6, 2))->sequence, 3u);
 }
 
-TEST_F(RetentionTest, OldScansAndDaysGo) {
+TEST_F(RetentionTest, OneDamagedHostHoldsUpNobody) {
+  ASSERT_TRUE(AddHost(*store_, "h4", "h4").ok());
+  Put("h4", 1, InMonth(3, 5));
+  Sql("UPDATE facts_snapshot SET content = 'x' WHERE host_id = 'h1' AND sequence = 1");
+  const Retained retained = Retain(InMonth(4, 20));
+  EXPECT_THAT(retained.dropped, ElementsAre("facts_snapshot_2026_03", "transition_2026_03"));
+  EXPECT_EQ(retained.carried, 1);
+  EXPECT_EQ(store_->reports().GetFacts("h4")->sequence, 1u);
+  EXPECT_TRUE(absl::IsNotFound(store_->reports().GetFacts("h1").status()));
+  EXPECT_TRUE(store_->reports().GetStreamState("h1")->facts_digest.empty());
+  // It is whole again with the next complete facts.
+  Put("h1", 3, InMonth(4, 21));
+  EXPECT_EQ(store_->reports().GetFacts("h1")->sequence, 3u);
+}
+
+TEST_F(RetentionTest, OldDaysGo) {
   for (const int month : {3, 5}) {
-    const std::string id = absl::StrCat("scan ", month);
-    NewScan scan;
-    scan.id = id;
-    scan.create_time = InMonth(month);
-    scan.deadline = InMonth(month, 2);
-    scan.host_ids = {"h1", "h2"};
-    ASSERT_TRUE(store_->scans().Create(scan).ok());
-    ASSERT_TRUE(store_->reports().Confirm("h1", {id}, InMonth(month)).ok());
-    ASSERT_TRUE(store_->scans().Settle(InMonth(month, 3)).ok());
     StoredDay day;
     day.day = absl::CivilDay(2026, month, 1);
     ASSERT_TRUE(store_->fleet().PutDay("base", day, InMonth(month, 2)).ok());
   }
-  EXPECT_EQ(Count("scan_answer"), 2);
   Retain(InMonth(4));
-  EXPECT_EQ(Count("scan"), 1);
-  EXPECT_EQ(Count("scan_host"), 2);
-  EXPECT_EQ(Count("scan_answer"), 1);
   EXPECT_EQ(Count("fleet_day"), 1);
-  EXPECT_TRUE(store_->scans().Get("scan 5").ok());
 }
 
 }  // namespace
