@@ -79,6 +79,8 @@ absl::Status AddPart(const Field& field, absl::string_view part, uint64_t& bits)
     auto begin = ParseValue(field, range.substr(0, dash));
     if (!begin.ok()) return begin.status();
     first = *begin;
+    // 7 is Sunday, and steps from it begin there.
+    last = std::max(last, first);
     if (dash != absl::string_view::npos) {
       auto end = ParseValue(field, range.substr(dash + 1));
       if (!end.ok()) return end.status();
