@@ -120,8 +120,10 @@ void AddStore(const Sources& sources, Families& out) {
            {{"state", "busy"}});
   AddGauge(out, kConnections, "Connections to the database.", pool.idle, {{"state", "idle"}});
   AddGauge(out, "plimsoll_database_waiting", "Threads that wait for a connection.", pool.waiting);
+  const bool up = sources.store.Ping().ok();
+  AddGauge(out, "plimsoll_database_up", "1: the database answers.", up ? 1 : 0);
+  if (!up) return;
   const auto scans = sources.store.scans().Count(sources.clock.Now() - absl::Hours(24));
-  AddGauge(out, "plimsoll_database_up", "1: the database answers.", scans.ok() ? 1 : 0);
   if (!scans.ok()) return;
   for (const auto& [state, count] : scans->scans) {
     AddGauge(out, "plimsoll_scans", "Scans begun within a day, by state.", count,

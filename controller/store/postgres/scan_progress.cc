@@ -134,7 +134,8 @@ absl::Status ScanStore::MarkFailed(const std::string& scan_id, const std::string
     if (tx.Exec(kFailed, id, host_id, Text(message, 512)).affected_rows() > 0) {
       AnnounceScans(tx, {id});
     } else if (tx.Exec(kAsks, id, host_id).empty()) {
-      return NoSuchScan(scan_id);
+      return absl::NotFoundError(
+          absl::StrCat("scan \"", id, "\" does not ask host \"", Text(host_id, 256), "\""));
     }
     return absl::OkStatus();
   });

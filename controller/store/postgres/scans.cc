@@ -51,10 +51,26 @@ std::string PositionOf(const v1::Scan& scan) {
 
 constexpr Statement kCount = {
     "scan_count", "SELECT state, count(*) FROM scan WHERE created >= $1 GROUP BY state"};
+// Hosts are counted one by one only while the scan runs.
 constexpr Statement kCountHosts = {
     "scan_count_hosts",
     "SELECT sh.state, count(*) FROM scan s JOIN scan_host sh ON sh.scan_id = s.id"
-    " WHERE s.created >= $1 GROUP BY sh.state"};
+    " WHERE s.created >= $1 AND s.ended IS NULL GROUP BY sh.state"};
+constexpr Statement kOutcomes = {
+    "scan_outcomes",
+    "SELECT outcome FROM scan WHERE created >= $1 AND ended IS NOT NULL AND outcome IS NOT NULL"};
+
+// Adds the hosts of a scan that has ended.
+void AddOutcome(const std::string& outcome, std::map<v1::ScanHost::State, int64_t>& hosts) {
+  v1::Scan scan;
+  scan.ParseFromString(outcome);
+  const v1::ScanProgress& progress = scan.progress();
+  for (const auto& [state, count] : {std::pair{v1::ScanHost::EVALUATED, progress.evaluated()},
+                                     {v1::ScanHost::FAILED, progress.failed()},
+                                     {v1::ScanHost::MISSED, progress.missed()}}) {
+    if (count > 0) hosts[state] += count;
+  }
+}
 
 }  // namespace
 
@@ -88,6 +104,9 @@ absl::StatusOr<ScanCounts> ScanStore::Count(absl::Time since) {
     }
     for (const pqxx::row& row : tx.Exec(kCountHosts, Time(since))) {
       counts.hosts[static_cast<v1::ScanHost::State>(row[0].as<int>())] = row[1].as<int64_t>();
+    }
+    for (const pqxx::row& row : tx.Exec(kOutcomes, Time(since))) {
+      AddOutcome(BytesOf(row[0]), counts.hosts);
     }
     return counts;
   });

@@ -46,7 +46,8 @@ TEST_F(ScanProgressTest, StatesOnlyMoveForward) {
   EXPECT_EQ(scans().Get("s1")->hosts(1).message(), "");
   EXPECT_TRUE(scans().MarkRequested("none", {"h1"}).ok());
   EXPECT_TRUE(scans().MarkRequested("s1", {}).ok());
-  EXPECT_TRUE(absl::IsNotFound(scans().MarkFailed("s1", "h9", "")));
+  EXPECT_EQ(scans().MarkFailed("s1", "h9", ""),
+            absl::NotFoundError("scan \"s1\" does not ask host \"h9\""));
   EXPECT_TRUE(absl::IsNotFound(scans().MarkFailed("none", "h1", "")));
 }
 
@@ -94,6 +95,30 @@ TEST_F(ScanProgressTest, SettleEndsWhatIsDoneOrDue) {
   EXPECT_THAT(Hosts("due"), ElementsAre("alpha MISSED", "beta EVALUATED"));
   EXPECT_EQ(scans().Get("later")->state(), v1::Scan::RUNNING);
   EXPECT_EQ(scans().TakePending("h2")->size(), 1u);
+}
+
+TEST_F(ScanProgressTest, CountsHostsOfScansThatRunAndThatHaveEnded) {
+  for (const char* id : {"done", "due"}) ASSERT_TRUE(scans().Create(Scan(id, {"h1", "h2"})).ok());
+  NewScan old = Scan("old", {"h1"});
+  old.create_time = At(-1);
+  ASSERT_TRUE(scans().Create(old).ok());
+  NewScan live = Scan("live", {"h1", "h2"});
+  live.deadline = At(900);
+  ASSERT_TRUE(scans().Create(live).ok());
+  Answer("h1", 1, {"done", "due", "old"});
+  ASSERT_TRUE(scans().MarkFailed("done", "h2", "why").ok());
+  ASSERT_TRUE(scans().Settle(At(100)).ok());
+  // What has ended is not counted again, host by host.
+  Sql("DELETE FROM scan_host WHERE scan_id <> 'live'");
+  const auto counts = scans().Count(At(0));
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  EXPECT_THAT(counts->scans,
+              ElementsAre(std::pair(v1::Scan::RUNNING, 1), std::pair(v1::Scan::DONE, 2)));
+  EXPECT_THAT(
+      counts->hosts,
+      ElementsAre(std::pair(v1::ScanHost::OFFLINE, 1), std::pair(v1::ScanHost::REQUESTED, 1),
+                  std::pair(v1::ScanHost::EVALUATED, 2), std::pair(v1::ScanHost::FAILED, 1),
+                  std::pair(v1::ScanHost::MISSED, 1)));
 }
 
 TEST_F(ScanProgressTest, ACancelledScanKeepsWhatItHas) {
