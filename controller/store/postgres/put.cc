@@ -93,14 +93,18 @@ absl::Status Validate(const Evaluation& evaluation) {
   return absl::OkStatus();
 }
 
+// Whether the host is believed at all.
+absl::Status Believe(const std::string& host_id, const LockedHost& host) {
+  if (!host.revoked && !host.removed && !host.quarantined) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat("host ", host_id, " is ",
+                                                  host.removed   ? "removed"
+                                                  : host.revoked ? "revoked"
+                                                                 : "quarantined"));
+}
+
 // Whether the host's facts may be written by this session at all.
 absl::Status Admit(const Evaluation& evaluation, const LockedHost& host) {
-  if (host.revoked || host.removed || host.quarantined) {
-    return absl::PermissionDeniedError(absl::StrCat("host ", evaluation.host_id, " is ",
-                                                    host.removed   ? "removed"
-                                                    : host.revoked ? "revoked"
-                                                                   : "quarantined"));
-  }
+  if (auto status = Believe(evaluation.host_id, host); !status.ok()) return status;
   if (evaluation.session_epoch != 0 && evaluation.session_epoch != host.session_epoch) {
     return absl::AbortedError(
         absl::StrCat("another session of host ", evaluation.host_id, " has begun since"));
@@ -331,14 +335,11 @@ absl::StatusOr<std::vector<bool>> ReportStore::PutReevaluations(
 absl::Status ReportStore::Confirm(const std::string& host_id,
                                   const std::vector<std::string>& scan_ids, absl::Time time) {
   return pool_.Transact("confirm facts", [&](Transaction& tx) -> absl::Status {
-    if (scan_ids.empty()) {
-      return tx.Exec(kSeen, host_id, Time(time)).affected_rows() == 0 ? NoSuchHost(host_id)
-                                                                      : absl::OkStatus();
-    }
     tx.PlanByIndex();
     const LockedHosts hosts = LockHosts(tx, {host_id});
     if (hosts.empty()) return NoSuchHost(host_id);
     const LockedHost& host = hosts.begin()->second;
+    if (auto status = Believe(host_id, host); !status.ok()) return status;
     if (host.facts_digest.empty()) {
       return absl::FailedPreconditionError(
           absl::StrCat("host ", host_id, " has no facts to answer a scan with"));

@@ -79,7 +79,6 @@ TEST_F(ReportsTest, PutThenReadBack) {
 TEST_F(ReportsTest, SaysWhatIsNotThere) {
   TestEvaluation unknown("h9", 1);
   EXPECT_TRUE(absl::IsNotFound(reports().Put(unknown.Done())));
-  EXPECT_TRUE(absl::IsNotFound(reports().Confirm("h9", {}, At(5))));
   EXPECT_TRUE(absl::IsNotFound(reports().Confirm("h9", {"s"}, At(5))));
   EXPECT_TRUE(absl::IsFailedPrecondition(reports().Confirm("h1", {"s"}, At(5))));
   EXPECT_TRUE(absl::IsNotFound(reports().GetStreamState("h9").status()));

@@ -84,8 +84,10 @@ TEST_F(ScanAnswersTest, StoredFactsAnswerWithWhatHolds) {
   ASSERT_TRUE(store_->reports().Confirm("h1", {"s1", "s2"}, At(90)).ok());
   EXPECT_THAT(Answers(), ElementsAre("h1 s1 base 3/1/0/0 0/1/0/0", "h1 s2 base 3/1/0/0 0/1/0/0"));
   EXPECT_EQ(store_->hosts().Get("h1")->last_seen_time().seconds(), absl::ToUnixSeconds(At(90)));
-  ASSERT_TRUE(store_->reports().Confirm("h1", {}, At(95)).ok());
-  EXPECT_EQ(store_->hosts().Get("h1")->last_seen_time().seconds(), absl::ToUnixSeconds(At(95)));
+  // One that is not believed any more answers nothing.
+  ASSERT_TRUE(store_->enrollment().RevokeHost("h1", "", At(94)).ok());
+  EXPECT_TRUE(absl::IsPermissionDenied(store_->reports().Confirm("h1", {"s1"}, At(95))));
+  EXPECT_EQ(store_->hosts().Get("h1")->last_seen_time().seconds(), absl::ToUnixSeconds(At(90)));
 }
 
 TEST_F(ScanAnswersTest, AliasesAndInventoryAreNotScored) {
