@@ -132,10 +132,7 @@ absl::StatusOr<v1::ListTailoringsResponse> Tailorings::List(
 absl::StatusOr<v1::DeleteTailoringResponse> Tailorings::Delete(
     const Principal& who, const v1::DeleteTailoringRequest& request) {
   if (auto status = RequireWholeFleet(who, "tailoring"); !status.ok()) return status;
-  if (auto status = store_.tailorings().Delete(request.name(), who.name, clock_.Now());
-      !status.ok()) {
-    return status;
-  }
+  if (auto status = store_.tailorings().Delete(request.name()); !status.ok()) return status;
   Changed(who, request.name());
   v1::DeleteTailoringResponse response;
   response.set_name(request.name());

@@ -13,8 +13,8 @@ namespace plimsoll::store {
 
 class ConnectionPool;
 
-// Thread-safe; errors as in store.h. Changes are announced to all controllers (change_feed.h) and
-// kept in the history in the same transaction.
+// Thread-safe; errors as in store.h. Changes are announced to all controllers (change_feed.h) in
+// the same transaction.
 class TailoringStore {
  public:
   explicit TailoringStore(ConnectionPool& pool) : pool_(pool) {}
@@ -28,7 +28,7 @@ class TailoringStore {
   // By baseline, priority and name.
   absl::StatusOr<std::vector<v1::Tailoring>> List();
   // NOT_FOUND.
-  absl::Status Delete(const std::string& name, const std::string& actor, absl::Time now);
+  absl::Status Delete(const std::string& name);
 
   static constexpr int kMostTailorings = 200;
 

@@ -10,10 +10,6 @@ namespace {
 constexpr Statement kAddBaseline = {"baselines_add",
                                     "INSERT INTO baseline (digest, id, version, document, recorded)"
                                     " VALUES ($1, $2, $3, $4, now()) ON CONFLICT DO NOTHING"};
-constexpr Statement kAddRules = {
-    "baselines_add_rules",
-    "INSERT INTO baseline_rule (digest, rule_id, title, severity)"
-    " SELECT $1, * FROM unnest($2::text[], $3::text[], $4::smallint[]) ON CONFLICT DO NOTHING"};
 constexpr Statement kGet = {"baselines_get", "SELECT document FROM baseline WHERE digest = $1"};
 
 BaselinePtr Catalog(v1::Baseline document) {
@@ -28,16 +24,8 @@ BaselinePtr Catalog(v1::Baseline document) {
 absl::Status Insert(Transaction& tx, const v1::Baseline& baseline) {
   absl::StatusOr<std::string> document = Compress(baseline);
   if (!document.ok()) return document.status();
-  std::vector<std::string> rules, titles;
-  std::vector<int64_t> severities;
-  for (const v1::Rule& rule : baseline.rules()) {
-    rules.push_back(rule.id());
-    titles.push_back(rule.title());
-    severities.push_back(rule.severity());
-  }
   tx.Exec(kAddBaseline, baseline.digest(), Text(baseline.id()), Text(baseline.version()),
           Bytes(*document));
-  tx.Exec(kAddRules, baseline.digest(), TextArray(rules), TextArray(titles), IntArray(severities));
   return absl::OkStatus();
 }
 

@@ -41,17 +41,6 @@ constexpr Statement kDays = {
     "SELECT to_char(day, 'YYYY-MM-DD'), baseline_digest, content FROM fleet_day"
     " WHERE baseline_id = $1 AND day >= $2::date ORDER BY day"};
 
-v1::StatusCounts CountsOf(const pqxx::row& row, int first) {
-  v1::StatusCounts counts;
-  counts.set_pass(row[first].as<int32_t>());
-  counts.set_fail(row[first + 1].as<int32_t>());
-  counts.set_unknown(row[first + 2].as<int32_t>());
-  counts.set_not_applicable(row[first + 3].as<int32_t>());
-  counts.set_manual(row[first + 4].as<int32_t>());
-  counts.set_waived(row[first + 5].as<int32_t>());
-  return counts;
-}
-
 // Puts hosts together from their rows, which come one after the other.
 class StateReader {
  public:

@@ -5,6 +5,7 @@
 #include "controller/store/postgres/announce.h"
 #include "controller/store/postgres/connection_pool.h"
 #include "controller/store/postgres/host_rows.h"
+#include "controller/store/postgres/report_rows.h"
 #include "controller/store/postgres/sql_values.h"
 
 namespace plimsoll::store {
@@ -48,13 +49,7 @@ absl::Status NoSuchHost(const std::string& host) {
 
 void FillCounts(Transaction& tx, v1::Host& host) {
   for (const pqxx::row& row : tx.Exec(kCounts, host.id())) {
-    v1::StatusCounts& counts = (*host.mutable_counts())[TextOf(row[0])];
-    counts.set_pass(row[1].as<int32_t>());
-    counts.set_fail(row[2].as<int32_t>());
-    counts.set_unknown(row[3].as<int32_t>());
-    counts.set_not_applicable(row[4].as<int32_t>());
-    counts.set_manual(row[5].as<int32_t>());
-    counts.set_waived(row[6].as<int32_t>());
+    (*host.mutable_counts())[TextOf(row[0])] = CountsOf(row, 1);
   }
 }
 

@@ -95,6 +95,8 @@ std::vector<int32_t> FailingMore(const std::string& before, const v1::FailingCon
   return {more.begin(), more.end()};
 }
 
+}  // namespace
+
 v1::StatusCounts CountsOf(const pqxx::row& row, int first) {
   v1::StatusCounts counts;
   counts.set_pass(row[first].as<int32_t>());
@@ -105,8 +107,6 @@ v1::StatusCounts CountsOf(const pqxx::row& row, int first) {
   counts.set_waived(row[first + 5].as<int32_t>());
   return counts;
 }
-
-}  // namespace
 
 std::string PackTimes(const std::vector<int64_t>& micros) {
   v1::StatusTimes times;

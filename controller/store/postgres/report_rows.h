@@ -33,6 +33,10 @@ struct ReportRow {
   uint64_t policy_key = 0;
 };
 
+// Counts of a row of host_report, from its six columns that begin at `first`: pass, fail, unknown,
+// not applicable, manual, waived.
+v1::StatusCounts CountsOf(const pqxx::row& row, int first);
+
 // `since` of a row and the reverse; what is damaged reads as fewer times.
 std::string PackTimes(const std::vector<int64_t>& micros);
 std::vector<int64_t> UnpackTimes(absl::string_view packed);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -65,16 +64,6 @@ std::string TextArray(const std::vector<std::string>& values) {
   }
   array.push_back('}');
   return array;
-}
-
-std::string BytesArray(const std::vector<std::string>& values) {
-  return absl::StrCat("{",
-                      absl::StrJoin(values, ",",
-                                    [](std::string* out, const std::string& value) {
-                                      absl::StrAppend(out, "\"\\\\x", absl::BytesToHexString(value),
-                                                      "\"");
-                                    }),
-                      "}");
 }
 
 std::string IntArray(const std::vector<int64_t>& values) {

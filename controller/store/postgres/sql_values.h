@@ -21,9 +21,8 @@ std::string Text(absl::string_view text, size_t max_bytes = 1 << 20);
 // A parameter of type bytea.
 inline pqxx::binarystring Bytes(const std::string& bytes) { return pqxx::binarystring(bytes); }
 
-// Array literals for unnest($n::text[]), ::bytea[], ::bigint[]. Texts pass through Text().
+// Array literals for unnest($n::text[]), ::bigint[]. Texts pass through Text().
 std::string TextArray(const std::vector<std::string>& values);
-std::string BytesArray(const std::vector<std::string>& values);
 std::string IntArray(const std::vector<int64_t>& values);
 
 // A column of byte strings that may be long, as three parameters: `all` ($n::bytea), `begins` and

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <optional>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
@@ -27,10 +26,6 @@ constexpr Statement kSet = {
     " version = greatest(excluded.version, tailoring.version + 1), updated = excluded.updated,"
     " updated_by = excluded.updated_by"};
 constexpr Statement kDelete = {"tailorings_delete", "DELETE FROM tailoring WHERE name = $1"};
-constexpr Statement kRecord = {
-    "tailorings_record",
-    "INSERT INTO tailoring_change (name, changed, actor, content) VALUES ($1, $2, $3, $4)"};
-
 absl::Status NoSuchTailoring(const std::string& name) {
   return absl::NotFoundError(
       absl::StrCat("no tailoring \"", Text(name, 64), "\"; `plimsoll tailoring list` lists them"));
@@ -67,10 +62,8 @@ absl::StatusOr<v1::Tailoring> TailoringStore::Set(const v1::Tailoring& tailoring
     content.clear_etag();
     content.clear_update_time();
     content.clear_updated_by();
-    const std::string bytes = content.SerializeAsString();
-    tx.Exec(kSet, Text(tailoring.name()), Text(tailoring.baseline()), Bytes(bytes), Time(now),
-            Text(actor, 256));
-    tx.Exec(kRecord, Text(tailoring.name()), Time(now), Text(actor, 256), Bytes(bytes));
+    tx.Exec(kSet, Text(tailoring.name()), Text(tailoring.baseline()),
+            Bytes(content.SerializeAsString()), Time(now), Text(actor, 256));
     AnnouncePolicy(tx);
     return TailoringOf(tx.Exec(kGet, Text(tailoring.name()))[0]);
   });
@@ -101,11 +94,9 @@ absl::StatusOr<std::vector<v1::Tailoring>> TailoringStore::List() {
       });
 }
 
-absl::Status TailoringStore::Delete(const std::string& name, const std::string& actor,
-                                    absl::Time now) {
+absl::Status TailoringStore::Delete(const std::string& name) {
   return pool_.Transact("delete a tailoring", [&](Transaction& tx) -> absl::Status {
     if (tx.Exec(kDelete, Text(name, 64)).affected_rows() == 0) return NoSuchTailoring(name);
-    tx.Exec(kRecord, Text(name, 64), Time(now), Text(actor, 256), std::optional<std::string>());
     AnnouncePolicy(tx);
     return absl::OkStatus();
   });
