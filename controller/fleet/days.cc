@@ -14,6 +14,8 @@ constexpr absl::Duration kWriteInterval = absl::Minutes(10);
 constexpr absl::Duration kEndOfDay = absl::Minutes(2);
 // Other controllers may still be writing yesterday's last point.
 constexpr absl::Duration kSettleTime = absl::Minutes(10);
+// Read from the store; of 100,000 hosts, some 30 MB.
+constexpr size_t kDaysAtOnce = 8;
 
 absl::CivilDay DayOf(absl::Time time) { return absl::ToCivilDay(time, absl::UTCTimeZone()); }
 absl::Time BeginOf(absl::CivilDay day) { return absl::FromCivil(day, absl::UTCTimeZone()); }
@@ -110,33 +112,52 @@ absl::StatusOr<Days::Day> Days::Decode(const store::StoredDay& stored) {
   return day;
 }
 
-absl::StatusOr<Days::PastDays> Days::Read(const std::string& baseline_id, absl::CivilDay from,
-                                          absl::Time now) {
-  const absl::CivilDay yesterday = DayOf(now) - 1;
-  {
-    absl::MutexLock lock(&mutex_);
-    const PastDays& known = past_[baseline_id];
-    if (known != nullptr && known->from <= from && known->to >= yesterday) return known;
-  }
-  auto stored = store_.ListDays(baseline_id, from);
-  if (!stored.ok()) return stored.status();
-  auto past = std::make_shared<Past>();
-  past->from = from;
-  past->to = now - BeginOf(yesterday + 1) < kSettleTime ? yesterday - 1 : yesterday;
-  for (const store::StoredDay& each : *stored) {
-    if (each.day > yesterday) continue;
-    auto day = Decode(each);
-    if (!day.ok()) return day.status();
-    past->points += day->size();
-    past->days.emplace(each.day, *std::move(day));
-  }
+Days::PastDays Days::Kept(const std::string& baseline_id, absl::CivilDay from,
+                          absl::CivilDay yesterday) {
+  absl::MutexLock lock(&mutex_);
+  const PastDays& known = past_[baseline_id];
+  return known != nullptr && known->from <= from && known->to >= yesterday ? known : nullptr;
+}
+
+void Days::Remember(const std::string& baseline_id, PastDays past) {
   absl::MutexLock lock(&mutex_);
   size_t kept = past->points;
   for (const auto& [id, other] : past_) {
     if (id != baseline_id && other != nullptr) kept += other->points;
   }
-  past_[baseline_id] = kept <= kMaximumKept ? past : nullptr;
-  return PastDays(past);
+  past_[baseline_id] = kept <= kMaximumKept ? std::move(past) : nullptr;
+}
+
+absl::Status Days::Read(const std::string& baseline_id, absl::CivilDay from, absl::Time now,
+                        const std::function<void(absl::CivilDay, const Day&)>& use) {
+  const absl::CivilDay yesterday = DayOf(now) - 1;
+  if (const PastDays known = Kept(baseline_id, from, yesterday); known != nullptr) {
+    for (auto day = known->days.lower_bound(from); day != known->days.end(); ++day) {
+      use(day->first, day->second);
+    }
+    return absl::OkStatus();
+  }
+  auto past = std::make_shared<Past>();
+  past->from = from;
+  past->to = now - BeginOf(yesterday + 1) < kSettleTime ? yesterday - 1 : yesterday;
+  for (absl::CivilDay next = from; next <= yesterday;) {
+    auto stored = store_.ListDays(baseline_id, next, kDaysAtOnce);
+    if (!stored.ok()) return stored.status();
+    for (const store::StoredDay& each : *stored) {
+      if (each.day > yesterday) break;
+      auto day = Decode(each);
+      if (!day.ok()) return day.status();
+      use(each.day, *day);
+      if (past == nullptr) continue;
+      past->points += day->size();
+      past->days.emplace(each.day, *std::move(day));
+      if (past->points > kMaximumKept) past = nullptr;
+    }
+    if (stored->size() < kDaysAtOnce) break;
+    next = stored->back().day + 1;
+  }
+  if (past != nullptr) Remember(baseline_id, std::move(past));
+  return absl::OkStatus();
 }
 
 v1::TrendPoint Days::PointOf(absl::CivilDay day, const Day& points,
@@ -175,8 +196,6 @@ absl::StatusOr<v1::Trend> Days::Trend(const std::string& baseline_id, const Sele
   const absl::CivilDay today = DayOf(now);
   v1::Trend trend;
   if (days > 1) {
-    auto past = Read(baseline_id, today - (days - 1), now);
-    if (!past.ok()) return past.status();
     const bool everything = selection.selector.empty() && selection.host_id.empty();
     std::vector<int64_t> ordinals;
     if (!everything) {
@@ -186,10 +205,11 @@ absl::StatusOr<v1::Trend> Days::Trend(const std::string& baseline_id, const Sele
       });
       std::sort(ordinals.begin(), ordinals.end());
     }
-    for (const auto& [day, points] : (*past)->days) {
-      if (day < today - (days - 1)) continue;
-      *trend.add_points() = PointOf(day, points, everything ? nullptr : &ordinals);
-    }
+    const absl::Status read =
+        Read(baseline_id, today - (days - 1), now, [&](absl::CivilDay day, const Day& points) {
+          *trend.add_points() = PointOf(day, points, everything ? nullptr : &ordinals);
+        });
+    if (!read.ok()) return read;
   }
   index_.Read([&](const Fleet& fleet) {
     const BaselineColumns& baseline = *fleet.Find(baseline_id);

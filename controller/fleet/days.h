@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,7 +42,7 @@ class Days {
                                   int days) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Points of hosts that are kept decoded, 24 bytes each, over all baselines. A course that needs
-  // more is read and decoded each time.
+  // more is read and decoded each time, day by day.
   static constexpr size_t kMaximumKept = 4'000'000;
 
  private:
@@ -71,9 +72,15 @@ class Days {
   static absl::StatusOr<Day> Decode(const store::StoredDay& stored);
   static v1::TrendPoint PointOf(absl::CivilDay day, const Day& points,
                                 const std::vector<int64_t>* ordinals);
-  // Days from `from` to yesterday.
-  absl::StatusOr<PastDays> Read(const std::string& baseline_id, absl::CivilDay from, absl::Time now)
+  // Calls `use` with each day from `from` to yesterday, oldest first.
+  absl::Status Read(const std::string& baseline_id, absl::CivilDay from, absl::Time now,
+                    const std::function<void(absl::CivilDay, const Day&)>& use)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // The days from `from` to `yesterday`, if they are all kept decoded; else nullptr.
+  PastDays Kept(const std::string& baseline_id, absl::CivilDay from, absl::CivilDay yesterday)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Keeps `past` decoded if there is room for it.
+  void Remember(const std::string& baseline_id, PastDays past) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const FleetIndex& index_;
   store::FleetStore& store_;

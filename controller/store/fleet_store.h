@@ -69,9 +69,9 @@ class FleetStore {
 
   // Writes or replaces the day. Several controllers may write the same day; the last one holds.
   absl::Status PutDay(const std::string& baseline_id, const StoredDay& day, absl::Time recorded);
-  // Days from `from` on, oldest first.
+  // Days from `from` on, oldest first, at most `limit`: a day of 100,000 hosts is megabytes.
   absl::StatusOr<std::vector<StoredDay>> ListDays(const std::string& baseline_id,
-                                                  absl::CivilDay from);
+                                                  absl::CivilDay from, int limit);
 
  private:
   ConnectionPool& pool_;

@@ -39,7 +39,7 @@ constexpr Statement kPutDay = {
 constexpr Statement kDays = {
     "fleet_days",
     "SELECT to_char(day, 'YYYY-MM-DD'), baseline_digest, content FROM fleet_day"
-    " WHERE baseline_id = $1 AND day >= $2::date ORDER BY day"};
+    " WHERE baseline_id = $1 AND day >= $2::date ORDER BY day LIMIT $3"};
 
 // Puts hosts together from their rows, which come one after the other.
 class StateReader {
@@ -140,11 +140,11 @@ absl::Status FleetStore::PutDay(const std::string& baseline_id, const StoredDay&
 }
 
 absl::StatusOr<std::vector<StoredDay>> FleetStore::ListDays(const std::string& baseline_id,
-                                                            absl::CivilDay from) {
+                                                            absl::CivilDay from, int limit) {
   return pool_.Transact(
       "list days", [&](Transaction& tx) -> absl::StatusOr<std::vector<StoredDay>> {
         std::vector<StoredDay> days;
-        for (const pqxx::row& row : tx.Exec(kDays, Text(baseline_id), DateOf(from))) {
+        for (const pqxx::row& row : tx.Exec(kDays, Text(baseline_id), DateOf(from), limit)) {
           StoredDay& day = days.emplace_back();
           if (!absl::ParseCivilTime(TextOf(row[0]), &day.day)) {
             return absl::DataLossError(absl::StrCat("stored day ", TextOf(row[0])));

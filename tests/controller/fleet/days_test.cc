@@ -30,7 +30,7 @@ class DaysTest : public ::testing::Test {
   }
   // What was written for the day, and the hosts in it.
   int StoredHosts(absl::CivilDay day) {
-    const auto days = fleet_.store->fleet().ListDays("azure-docker", day);
+    const auto days = fleet_.store->fleet().ListDays("azure-docker", day, 1);
     EXPECT_TRUE(days.ok()) << days.status();
     if (!days.ok() || days->empty() || days->front().day != day) return -1;
     return days->front().content.ordinal_delta_size();
@@ -118,6 +118,25 @@ TEST_F(DaysTest, TheCourseIsByTheLabelsOfToday) {
   EXPECT_EQ(past.unknown(), expected.unknown() + more.unknown());
   EXPECT_FALSE(trend->points(1).has_compliance_lower());
   EXPECT_EQ(trend->points(2).counts().SerializeAsString(), expected.SerializeAsString());
+}
+
+TEST_F(DaysTest, ALongCourseIsReadInPieces) {
+  fleet_.Put("h-1", "web-1", testing::SampleHost(1, testing::Habit::kUsual), {});
+  fleet_.Show();
+  Hear();
+  store::StoredDay day;
+  for (int back = 1; back <= 20; ++back) {
+    day.day = absl::CivilDay(2023, 11, 15) - back;
+    ASSERT_TRUE(fleet_.store->fleet().PutDay("azure-docker", day, fleet_.clock.Now()).ok());
+  }
+  const auto course = Course("", 21);
+  ASSERT_EQ(course.size(), 21u);
+  EXPECT_EQ(course.front(), "2023-10-26 0/0");
+  EXPECT_EQ(course[19], "2023-11-14 0/0");
+  EXPECT_EQ(course.back(), "2023-11-15 1/1");
+  // As it is kept, and a shorter one.
+  EXPECT_EQ(Course("", 21), course);
+  EXPECT_EQ(Course("", 10).size(), 10u);
 }
 
 TEST_F(DaysTest, ADamagedDayIsNamed) {

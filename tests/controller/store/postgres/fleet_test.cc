@@ -125,7 +125,7 @@ TEST_F(FleetTest, DaysAreReplacedAndListedInOrder) {
     ASSERT_TRUE(fleet().PutDay("base", day, At(1)).ok());
   }
   ASSERT_TRUE(fleet().PutDay("other", day, At(1)).ok());
-  const auto days = fleet().ListDays("base", absl::CivilDay(2026, 5, 1));
+  const auto days = fleet().ListDays("base", absl::CivilDay(2026, 5, 1), 9);
   ASSERT_TRUE(days.ok()) << days.status();
   ASSERT_EQ(days->size(), 3u);
   EXPECT_EQ(days->at(0).day, absl::CivilDay(2026, 5, 1));
@@ -133,8 +133,9 @@ TEST_F(FleetTest, DaysAreReplacedAndListedInOrder) {
   EXPECT_EQ(days->at(2).day, absl::CivilDay(2026, 5, 3));
   EXPECT_EQ(days->at(2).content.pass_size(), 1);
   EXPECT_EQ(days->at(2).baseline_digest, "d");
-  EXPECT_EQ(fleet().ListDays("base", absl::CivilDay(2026, 5, 3))->size(), 1u);
-  EXPECT_THAT(*fleet().ListDays("none", absl::CivilDay(2026, 5, 1)), IsEmpty());
+  EXPECT_EQ(fleet().ListDays("base", absl::CivilDay(2026, 5, 3), 9)->size(), 1u);
+  EXPECT_EQ(fleet().ListDays("base", absl::CivilDay(2026, 5, 2), 1)->size(), 1u);
+  EXPECT_THAT(*fleet().ListDays("none", absl::CivilDay(2026, 5, 1), 9), IsEmpty());
 }
 
 }  // namespace
