@@ -194,11 +194,8 @@ absl::StatusOr<v1::ListWaiversResponse> Waivers::List(const Principal& who,
   }
   if (!request.rule().empty()) {
     // Waivers outlive rules: what no document has today is taken as an id.
-    query.rule_ids.push_back(request.rule());
-    for (const policy::Document& baseline : book_.current()->documents()) {
-      auto rule = Baselines::FindRule(*baseline, request.rule());
-      if (rule.ok()) query.rule_ids.push_back((*rule)->id());
-    }
+    query.rules = Baselines(book_).FindRules(request.baseline(), request.rule());
+    query.rules.emplace_back("", request.rule());
   }
   auto waivers = store_.waivers().List(query);
   if (!waivers.ok()) return waivers.status();
