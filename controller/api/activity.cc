@@ -2,13 +2,11 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "controller/access/permissions.h"
 #include "controller/api/paging.h"
 #include "controller/api/scope.h"
 #include "proto/support/times.h"
 
 namespace plimsoll::api {
-namespace {}  // namespace
 
 absl::StatusOr<v1::ListActivityResponse> Activities::List(const Principal& who,
                                                           const v1::ListActivityRequest& request) {
