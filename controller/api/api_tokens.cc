@@ -9,7 +9,7 @@
 #include "controller/access/tokens.h"
 #include "controller/api/identity.h"
 #include "controller/api/paging.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 
 namespace plimsoll::api {
