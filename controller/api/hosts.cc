@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/api/api.h"
 #include "controller/api/paging.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/fleet/host_pages.h"
@@ -109,9 +110,8 @@ void Hosts::Announce(const std::string& host_id) {
 
 absl::StatusOr<v1::RemoveHostResponse> Hosts::Remove(const Principal& who,
                                                      const v1::RemoveHostRequest& request) {
-  if (request.reason().size() > kLongestReason) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("reason is longer than ", kLongestReason, " bytes"));
+  if (auto status = CheckLength("reason", request.reason(), kLongestReason); !status.ok()) {
+    return status;
   }
   auto host = FindHost(store_, who, request.host());
   if (!host.ok()) return host.status();
@@ -169,6 +169,7 @@ absl::StatusOr<v1::ListTransitionsResponse> Hosts::ListTransitions(
     }
   }
   auto page = store_.reports().ListTransitions(query);
+  if (absl::IsInvalidArgument(page.status())) return BadPageToken();
   if (!page.ok()) return page.status();
   v1::ListTransitionsResponse response;
   for (v1::Transition& transition : page->transitions) {

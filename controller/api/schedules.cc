@@ -209,7 +209,7 @@ absl::StatusOr<v1::ListScheduleRunsResponse> Schedules::ListRuns(
   if (!(*after)[0].empty()) {
     int64_t micros = 0;
     if (!absl::SimpleAtoi((*after)[0], &micros)) {
-      return absl::InvalidArgumentError("page_token is not one that this controller gave");
+      return BadPageToken();
     }
     query.before = absl::FromUnixMicros(micros);
   }
