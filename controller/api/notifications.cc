@@ -70,7 +70,8 @@ std::string ReceiverOf(const v1::NotificationChannel& channel) {
 // INVALID_ARGUMENT: the secret that is kept would go to another receiver.
 absl::Status CheckSecretStays(const v1::NotificationChannel& wanted,
                               const store::StoredChannel& stored) {
-  if (stored.sealed_secret.empty() || !SecretOf(wanted).empty() ||
+  // Syslog has no secret: the one that is kept goes.
+  if (stored.sealed_secret.empty() || !SecretOf(wanted).empty() || wanted.has_syslog() ||
       ReceiverOf(wanted) == ReceiverOf(stored.channel)) {
     return absl::OkStatus();
   }
@@ -201,7 +202,7 @@ absl::StatusOr<v1::ListNotificationDeliveriesResponse> Notifications::ListDelive
   if (!(*after)[0].empty()) {
     int64_t micros = 0;
     if (!absl::SimpleAtoi((*after)[0], &micros)) {
-      return absl::InvalidArgumentError("page_token is not one that this controller gave");
+      return BadPageToken();
     }
     query.before = absl::FromUnixMicros(micros);
     query.before_id = (*after)[1];

@@ -63,7 +63,7 @@ absl::Status Tailorings::Check(v1::Tailoring& tailoring) const {
       !matcher.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("selector: ", matcher.status().message()));
   }
-  if (std::abs(tailoring.priority()) > kHighestPriority) {
+  if (tailoring.priority() < -kHighestPriority || tailoring.priority() > kHighestPriority) {
     return absl::InvalidArgumentError("priority: expected -1000 to 1000");
   }
   for (const absl::Status& status :
