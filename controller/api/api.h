@@ -154,6 +154,10 @@ class Scans {
  private:
   // The scan as far as the caller sees its hosts: counts are of those. NOT_FOUND: of none.
   absl::StatusOr<v1::Scan> Part(const Principal& who, absl::StatusOr<v1::Scan> scan);
+  // As store::ScanStore::PartsOf; of the hosts that were asked for by id or name, those of the
+  // part.
+  absl::StatusOr<std::vector<v1::Scan>> PartsOf(std::vector<v1::Scan> scans,
+                                                const std::vector<std::string>& visible);
 
   store::Store& store_;
   scans::ScanBoard& board_;

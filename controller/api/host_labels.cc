@@ -74,7 +74,7 @@ absl::StatusOr<v1::SetHostLabelsResponse> HostLabels::Set(const Principal& who,
     return absl::ResourceExhaustedError(absl::StrCat(
         "the selector means ", ids->size(), " hosts; label at most ", kMostHosts, " at once"));
   }
-  auto scope = fleet::ParseSelector(who.scope);
+  const auto scope = ScopeOf(who);
   if (!scope.ok()) return scope.status();
   const auto check = [&](const store::LabeledHost& host) -> absl::Status {
     if (host.after.central_labels_size() > kMostLabels) {

@@ -259,6 +259,8 @@ TEST_F(WaiversTest, ListsByExpiryWithFilters) {
   request.Clear();
   request.mutable_expire_before()->set_seconds(absl::ToUnixSeconds(At(450)));
   EXPECT_EQ(listed(request), (Found{ids[1], ids[2]}));
+  request.mutable_expire_before()->set_seconds(10'000'000'000'000);
+  EXPECT_EQ(listed(request), listed({})) << "more microseconds than 64 bits hold";
   request.Clear();
   ASSERT_TRUE(Approve(ids[2]).ok());
   request.add_states(v1::Waiver::APPROVED);
