@@ -252,14 +252,14 @@ TEST_F(ScopeTest, WaiversTellOfNoHostOutside) {
   v1::ListWaiverHistoryRequest history;
   history.set_waiver(made->id());
   for (const auto& [who, hosts, bound] :
-       {std::tuple(viewer_, "h-1", 0), std::tuple(Viewer(), "h-1 h-3", 4)}) {
+       {std::tuple(viewer_, "h-1", false), std::tuple(Viewer(), "h-1 h-3", true)}) {
     std::vector<v1::Waiver> seen = {*parts_.waivers.Get(who, get)};
     for (const v1::Waiver& each : parts_.waivers.List(who, {})->waivers()) seen.push_back(each);
     seen.push_back(parts_.waivers.ListHistory(who, history)->changes(0).waiver());
     EXPECT_EQ(seen.size(), 3u);
     for (const v1::Waiver& waiver : seen) {
       EXPECT_EQ(absl::StrJoin(waiver.selector().hosts(), " "), hosts);
-      EXPECT_EQ(waiver.bound_object_count(), bound);
+      EXPECT_EQ(waiver.bound_object_count() > 0, bound);
     }
   }
 }
