@@ -2,13 +2,11 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "controller/access/permissions.h"
 #include "controller/api/paging.h"
 #include "controller/api/scope.h"
 #include "proto/support/times.h"
 
 namespace plimsoll::api {
-namespace {}  // namespace
 
 absl::StatusOr<v1::ListActivityResponse> Activities::List(const Principal& who,
                                                           const v1::ListActivityRequest& request) {
@@ -24,7 +22,7 @@ absl::StatusOr<v1::ListActivityResponse> Activities::List(const Principal& who,
   if (request.has_start_time()) query.start = support::FromTimestamp(request.start_time());
   if (request.has_end_time()) query.end = support::FromTimestamp(request.end_time());
   if (!(*after)[0].empty() && !absl::SimpleAtoi((*after)[0], &query.before_sequence)) {
-    return absl::InvalidArgumentError("page_token is not one that this controller gave");
+    return BadPageToken();
   }
   // One more than asked tells whether there is a next page.
   query.limit = *size + 1;

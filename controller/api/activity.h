@@ -4,7 +4,6 @@
 
 #include <google/protobuf/message.h>
 
-#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -49,7 +48,8 @@ class ActivityRecorder {
   ActivityRecorder(store::Store& store, access::ActivityLog& log) : store_(store), log_(log) {}
 
   // The object as it is before the call changes it, as JSON; empty: the call changes nothing that
-  // was there, or it cannot be read.
+  // was there, or it cannot be read. Of scans, what-ifs, enrolments and their tokens, baselines,
+  // authorities, sessions and deliveries there is none: their own records tell what they were.
   std::string Before(absl::string_view method, const google::protobuf::Message& request);
   // Returns when a change is written. UNAVAILABLE: the change was made and could not be written
   // down; the caller must not take it for acknowledged.
@@ -65,13 +65,11 @@ class ActivityRecorder {
   access::ActivityLog& log_;
 };
 
-// How a method changes things.
-enum class Effect { kRead, kChange, kSignIn };
-// Absent: the method is not known here.
-std::optional<Effect> EffectOf(absl::string_view method);
+// Whether it is known here what the method does: reads, makes a change, or signs in.
+bool IsKnown(absl::string_view method);
 
 // `message` as JSON without secrets: members named secret or password, with or without more to the
-// name, are left out, wherever they are. At most 16 KiB; longer ones are cut.
+// name, and csrf_token are left out, wherever they are. At most 16 KiB; longer ones are cut.
 std::string WithoutSecrets(const google::protobuf::Message& message);
 
 }  // namespace plimsoll::api

@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "controller/api/activity.h"
 #include "plimsoll/v1/notification_service.pb.h"
+#include "plimsoll/v1/session_service.pb.h"
 #include "proto/support/field_errors.h"
 
 namespace plimsoll::api {
@@ -112,7 +113,8 @@ bool OnlyValidates(const Message& request) {
 
 bool IsSecret(const FieldDescriptor& field) {
   return field.cpp_type() == FieldDescriptor::CPPTYPE_STRING &&
-         (absl::StrContains(field.name(), "secret") || absl::StrContains(field.name(), "password"));
+         (absl::StrContains(field.name(), "secret") ||
+          absl::StrContains(field.name(), "password") || field.name() == "csrf_token");
 }
 
 // Whoever knows the whole address of a webhook can often post to it: what names the receiver stays.
@@ -144,10 +146,47 @@ void ClearSecrets(Message& message) {
   }
 }
 
+// What a request calls the object of `change`: by its id, for the name may be a new one.
+std::string ObjectIn(const Message& request, const Change& change) {
+  absl::string_view path = change.in_request;
+  if (absl::ConsumeSuffix(&path, ".name")) {
+    const std::string id = TextAt(request, absl::StrCat(path, ".id"));
+    if (!id.empty()) return id;
+  }
+  return TextAt(request, change.in_request);
+}
+
+// Who made the call, who came to be known by it included.
+store::Principal CallerOf(const EndedCall& call) {
+  store::Principal who = call.who;
+  if (who.kind != store::CallerKind::kNobody || call.response == nullptr ||
+      call.response->GetDescriptor() != v1::SignInResponse::descriptor()) {
+    return who;
+  }
+  const v1::User& user = static_cast<const v1::SignInResponse&>(*call.response).user();
+  who.kind = store::CallerKind::kUser;
+  who.user_id = user.id();
+  who.name = user.name();
+  return who;
+}
+
+// What the object of a change became, or what was asked for where the answer does not say that: it
+// only names the object, or, of authorities, does not tell what was forced.
+std::string AfterOf(const EndedCall& call) {
+  const std::string asked = WithoutSecrets(call.request);
+  const std::string answered = call.response == nullptr ? "" : WithoutSecrets(*call.response);
+  if (asked.empty() || answered.empty()) return asked.empty() ? answered : asked;
+  std::vector<const FieldDescriptor*> fields;
+  call.response->GetReflection()->ListFields(*call.response, &fields);
+  const bool names_only =
+      fields.size() == 1 && fields[0]->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE;
+  return names_only || absl::StartsWith(call.method, "AuthorityService.") ? asked : answered;
+}
+
 std::string ObjectOf(const Change& change, const EndedCall& call) {
   std::string id;
   if (call.response != nullptr) id = TextAt(*call.response, change.in_response);
-  if (id.empty()) id = TextAt(call.request, change.in_request);
+  if (id.empty()) id = ObjectIn(call.request, change);
   // About oneself.
   if (id.empty() && absl::StartsWith(change.method, "SessionService.")) {
     id = change.kind == absl::string_view("users") ? call.who.user_id : call.who.token_id;
@@ -168,14 +207,13 @@ bool OutcomeUnknown(const absl::Status& status) {
 
 }  // namespace
 
-std::optional<Effect> EffectOf(absl::string_view method) {
-  if (method == kSignIn) return Effect::kSignIn;
-  if (FindChange(method) != nullptr) return Effect::kChange;
+bool IsKnown(absl::string_view method) {
+  if (method == kSignIn || FindChange(method) != nullptr) return true;
   const std::vector<absl::string_view> parts = absl::StrSplit(method, '.');
   for (const absl::string_view read : {"Get", "List", "Watch", "Preview"}) {
-    if (parts.size() == 2 && absl::StartsWith(parts[1], read)) return Effect::kRead;
+    if (parts.size() == 2 && absl::StartsWith(parts[1], read)) return true;
   }
-  return std::nullopt;
+  return false;
 }
 
 std::string WithoutSecrets(const Message& message) {
@@ -195,7 +233,7 @@ std::string WithoutSecrets(const Message& message) {
 std::string ActivityRecorder::Before(absl::string_view method, const Message& request) {
   const Change* change = FindChange(method);
   if (change == nullptr) return "";
-  const std::string id = TextAt(request, change->in_request);
+  const std::string id = ObjectIn(request, *change);
   const absl::string_view kind = change->kind;
   // What comes to be has no before; its name may stand in the request all the same.
   if (id.empty() || absl::StrContains(method, ".Create")) return "";
@@ -208,13 +246,16 @@ std::string ActivityRecorder::Before(absl::string_view method, const Message& re
     return token.ok() ? WithoutSecrets(*token) : "";
   }
   if (kind == "schedules") {
-    std::string named = TextAt(request, "schedule.id");
-    const auto schedule = store_.schedules().Get(named.empty() ? id : named);
+    const auto schedule = store_.schedules().Get(id);
     return schedule.ok() ? WithoutSecrets(schedule->schedule) : "";
   }
   if (kind == "notification-channels") {
     const auto channel = store_.notifications().Get(id);
     return channel.ok() ? WithoutSecrets(channel->channel) : "";
+  }
+  if (kind == "waivers") {
+    const auto waiver = store_.waivers().Get(id);
+    return waiver.ok() ? WithoutSecrets(*waiver) : "";
   }
   if (kind == "tailorings") {
     const auto tailoring = store_.tailorings().Get(id);
@@ -238,7 +279,7 @@ absl::Status ActivityRecorder::Ended(const EndedCall& call) {
   }
   const Change* change = OnlyValidates(call.request) ? nullptr : FindChange(call.method);
   v1::Activity entry =
-      access::ActivityBy(call.who, std::string(call.method),
+      access::ActivityBy(CallerOf(call), std::string(call.method),
                          change == nullptr ? "" : ObjectOf(*change, call), call.outcome);
   if (!call.outcome.ok()) {
     if (!IsRefusal(call.outcome) && (change == nullptr || !OutcomeUnknown(call.outcome))) {
@@ -250,33 +291,24 @@ absl::Status ActivityRecorder::Ended(const EndedCall& call) {
   }
   if (change == nullptr) return absl::OkStatus();
   entry.set_before_json(call.before);
-  // What it became, with what was asked for where the answer says less.
-  const std::string after = call.response == nullptr ? "" : WithoutSecrets(*call.response);
-  entry.set_after_json(after.size() > 40 ? after : WithoutSecrets(call.request));
+  entry.set_after_json(AfterOf(call));
   const absl::Status written = log_.Record(std::move(entry));
   if (written.ok()) return written;
   return support::NotRecorded();
 }
 
 void ActivityRecorder::SignedIn(const EndedCall& call) {
+  if (call.outcome.ok()) {
+    const store::Principal who = CallerOf(call);
+    (void)log_.Record(access::ActivityBy(who, kSignIn, absl::StrCat("users/", who.user_id)));
+    return;
+  }
   const std::string name = TextAt(call.request, "name");
   // People type passwords where names belong: a name that nobody has is not kept.
   const auto user = store_.users().Get(name);
   const bool known = user.ok() && user->user.name() == name;
-  store::Principal who = call.who;
-  if (call.outcome.ok() && known) {
-    who.kind = store::CallerKind::kUser;
-    who.user_id = user->user.id();
-    who.name = name;
-  }
-  v1::Activity entry = access::ActivityBy(
-      who, kSignIn, known ? absl::StrCat("users/", user->user.id()) : "", call.outcome);
-  if (!known && entry.message().empty()) entry.set_message("no such user");
-  if (call.outcome.ok()) {
-    (void)log_.Record(std::move(entry));
-  } else {
-    log_.Note(std::move(entry));
-  }
+  log_.Note(access::ActivityBy(call.who, kSignIn,
+                               known ? absl::StrCat("users/", user->user.id()) : "", call.outcome));
 }
 
 void ActivityRecorder::Refused(const store::Principal& nobody, absl::string_view method,

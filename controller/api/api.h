@@ -80,6 +80,10 @@ class Baselines {
   // By id or slug. NOT_FOUND.
   static absl::StatusOr<const v1::Rule*> FindRule(const v1::Baseline& baseline,
                                                   const std::string& rule);
+  // The rules of the active documents that an id or slug names, as baseline id and rule id: an id
+  // may name another rule in another document. `baseline` empty: of every document.
+  std::vector<std::pair<std::string, std::string>> FindRules(const std::string& baseline,
+                                                             const std::string& rule) const;
   std::vector<policy::Document> all() const { return book_.current()->documents(); }
   std::shared_ptr<const policy::Policy> policy() const { return book_.current(); }
 
@@ -150,6 +154,10 @@ class Scans {
  private:
   // The scan as far as the caller sees its hosts: counts are of those. NOT_FOUND: of none.
   absl::StatusOr<v1::Scan> Part(const Principal& who, absl::StatusOr<v1::Scan> scan);
+  // As store::ScanStore::PartsOf; of the hosts that were asked for by id or name, those of the
+  // part.
+  absl::StatusOr<std::vector<v1::Scan>> PartsOf(std::vector<v1::Scan> scans,
+                                                const std::vector<std::string>& visible);
 
   store::Store& store_;
   scans::ScanBoard& board_;

@@ -9,7 +9,7 @@
 #include "controller/access/tokens.h"
 #include "controller/api/identity.h"
 #include "controller/api/paging.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 
 namespace plimsoll::api {
@@ -112,6 +112,7 @@ absl::StatusOr<v1::ListApiTokensResponse> ApiTokens::List(const Principal& who,
     query.creator_id = who.user_id;
   }
   auto page = parts_.store.tokens().List(query, parts_.clock.Now());
+  if (absl::IsInvalidArgument(page.status())) return BadPageToken();
   if (!page.ok()) return page.status();
   for (v1::ApiToken& token : page->tokens) *response.add_tokens() = std::move(token);
   response.set_next_page_token(EncodePageToken({page->next}));

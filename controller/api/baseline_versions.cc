@@ -1,11 +1,10 @@
 #include "controller/api/baseline_versions.h"
 
-#include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "proto/support/logging.h"

@@ -37,7 +37,7 @@ absl::StatusOr<policy::Document> Baselines::Find(const std::string& id) const {
     if (baseline->id() == id) return baseline;
   }
   return absl::NotFoundError(absl::StrCat(
-      "no baseline \"", id, "\"; there are: ",
+      "no baseline \"", id.substr(0, 64), "\"; there are: ",
       absl::StrJoin(active, ", ", [](std::string* out, const policy::Document& baseline) {
         out->append(baseline->id());
       })));
@@ -48,8 +48,19 @@ absl::StatusOr<const v1::Rule*> Baselines::FindRule(const v1::Baseline& baseline
   for (const v1::Rule& candidate : baseline.rules()) {
     if (candidate.id() == rule || candidate.slug() == rule) return &candidate;
   }
-  return absl::NotFoundError(absl::StrCat("baseline ", baseline.id(), " has no rule \"", rule,
-                                          "\"; `plimsoll rules` lists them"));
+  return absl::NotFoundError(absl::StrCat("baseline ", baseline.id(), " has no rule \"",
+                                          rule.substr(0, 64), "\"; `plimsoll rules` lists them"));
+}
+
+std::vector<std::pair<std::string, std::string>> Baselines::FindRules(
+    const std::string& baseline, const std::string& rule) const {
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const policy::Document& document : all()) {
+    if (!baseline.empty() && document->id() != baseline) continue;
+    const auto named = FindRule(*document, rule);
+    if (named.ok()) found.emplace_back(document->id(), (*named)->id());
+  }
+  return found;
 }
 
 }  // namespace plimsoll::api

@@ -4,10 +4,9 @@
 #include "absl/strings/str_cat.h"
 #include "controller/access/tokens.h"
 #include "controller/api/api.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
-#include "proto/support/digest.h"
 #include "proto/support/labels.h"
-#include "proto/support/logging.h"
 
 namespace plimsoll::api {
 namespace {
@@ -50,9 +49,8 @@ absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
   if (lifetime <= absl::ZeroDuration() || lifetime > kLongestLifetime) {
     return absl::InvalidArgumentError("lifetime: expected more than 0 and at most 720h");
   }
-  if (request.description().size() > kLongestText) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("description is longer than ", kLongestText, " bytes"));
+  if (auto status = CheckLength("description", request.description(), kLongestText); !status.ok()) {
+    return status;
   }
   if (auto status = CheckLabels(request.labels()); !status.ok()) return status;
   std::string host_id;
@@ -67,7 +65,7 @@ absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
   response.set_secret(access::NewSecret("plt_"));
   response.set_ca_bundle_pem(authority_.BundlePem());
   v1::EnrollmentToken* token = response.mutable_token();
-  token->set_id(absl::StrCat("t-", support::Sha256Hex(access::NewSecret("")).substr(0, 12)));
+  token->set_id(NewId("t-"));
   token->set_max_uses(uses);
   token->set_description(request.description());
   token->set_requires_approval(request.requires_approval());
@@ -97,15 +95,15 @@ absl::StatusOr<v1::ListEnrollmentTokensResponse> EnrollmentTokens::List(
 absl::StatusOr<v1::EnrollmentToken> EnrollmentTokens::Revoke(
     const Principal& who, const v1::RevokeEnrollmentTokenRequest& request) {
   if (auto status = RequireWholeFleet(who, "enrolment"); !status.ok()) return status;
-  spdlog::info("enrolment token revoked token={} by={}", support::LogSafe(request.id()), who.name);
-  return store_.enrollment().RevokeToken(request.id());
+  auto token = store_.enrollment().RevokeToken(request.id());
+  if (token.ok()) spdlog::info("enrolment token revoked token={} by={}", token->id(), who.name);
+  return token;
 }
 
 absl::StatusOr<v1::RevokeHostResponse> EnrollmentTokens::RevokeHost(
     const Principal& who, const v1::RevokeHostRequest& request) {
-  if (request.reason().size() > kLongestText) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("reason is longer than ", kLongestText, " bytes"));
+  if (auto status = CheckLength("reason", request.reason(), kLongestText); !status.ok()) {
+    return status;
   }
   auto host = FindHost(store_, who, request.host());
   if (!host.ok()) return host.status();

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "controller/api/scope.h"
 #include "controller/fleet/summaries.h"
 
 namespace plimsoll::api {
@@ -34,7 +35,7 @@ class EventStream final : public Stream {
   }
 
   absl::StatusOr<Step> Next(const store::Principal& who) override {
-    auto scope = fleet::SelectorOf({}, who.scope);
+    const auto scope = ScopeOf(who);
     if (!scope.ok()) return scope.status();
     const fleet::ChangeLog::Changes changes = log_.After(position_);
     if (told_ && !changes.missed && changes.last == position_) return Step();

@@ -25,15 +25,11 @@ absl::StatusOr<v1::ListFindingsResponse> Findings::List(const Principal& who,
       return baseline.status();
   }
   for (const std::string& wanted : request.rules()) {
-    absl::Status missing = absl::NotFoundError(absl::StrCat("no rule \"", wanted, "\""));
-    for (const policy::Document& baseline : baselines_.all()) {
-      if (!query.baseline_id.empty() && baseline->id() != query.baseline_id) continue;
-      auto rule = Baselines::FindRule(*baseline, wanted);
-      if (!rule.ok()) continue;
-      query.rule_ids.push_back((*rule)->id());
-      missing = absl::OkStatus();
+    const auto rules = baselines_.FindRules(query.baseline_id, wanted);
+    if (rules.empty()) {
+      return absl::NotFoundError(absl::StrCat("no rule \"", wanted.substr(0, 64), "\""));
     }
-    if (!missing.ok()) return missing;
+    query.rules.insert(query.rules.end(), rules.begin(), rules.end());
   }
   for (const int status : request.statuses()) {
     query.statuses.push_back(static_cast<v1::Verdict::Status>(status));

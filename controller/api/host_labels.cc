@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 #include "proto/support/labels.h"
 #include "proto/support/logging.h"
@@ -74,7 +74,7 @@ absl::StatusOr<v1::SetHostLabelsResponse> HostLabels::Set(const Principal& who,
     return absl::ResourceExhaustedError(absl::StrCat(
         "the selector means ", ids->size(), " hosts; label at most ", kMostHosts, " at once"));
   }
-  auto scope = fleet::ParseSelector(who.scope);
+  const auto scope = ScopeOf(who);
   if (!scope.ok()) return scope.status();
   const auto check = [&](const store::LabeledHost& host) -> absl::Status {
     if (host.after.central_labels_size() > kMostLabels) {

@@ -2,12 +2,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <set>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "controller/api/api.h"
 #include "controller/api/paging.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/fleet/host_pages.h"
@@ -110,9 +110,8 @@ void Hosts::Announce(const std::string& host_id) {
 
 absl::StatusOr<v1::RemoveHostResponse> Hosts::Remove(const Principal& who,
                                                      const v1::RemoveHostRequest& request) {
-  if (request.reason().size() > kLongestReason) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("reason is longer than ", kLongestReason, " bytes"));
+  if (auto status = CheckLength("reason", request.reason(), kLongestReason); !status.ok()) {
+    return status;
   }
   auto host = FindHost(store_, who, request.host());
   if (!host.ok()) return host.status();
@@ -151,20 +150,26 @@ absl::StatusOr<v1::ListTransitionsResponse> Hosts::ListTransitions(
   query.after = (*after)[0];
   query.limit = *size;
   if (!request.rule().empty()) {
-    std::set<std::string> ids;
-    for (const policy::Document& baseline : book_.current()->documents()) {
-      if (!request.baseline().empty() && baseline->id() != request.baseline()) continue;
-      auto rule = Baselines::FindRule(*baseline, request.rule());
-      if (rule.ok()) ids.insert((*rule)->id());
+    const Baselines baselines(book_);
+    const auto rules = baselines.FindRules(request.baseline(), request.rule());
+    // History reaches back to rules that no document has today.
+    query.rule_id = rules.empty() ? request.rule() : rules[0].second;
+    bool ambiguous = std::any_of(rules.begin(), rules.end(), [&query](const auto& rule) {
+      return rule.second != query.rule_id;
+    });
+    if (query.rule_id != request.rule()) {
+      // By slug: other documents may have another rule of that id.
+      if (rules.size() == 1) query.baseline_id = rules[0].first;
+      ambiguous =
+          ambiguous || baselines.FindRules(query.baseline_id, query.rule_id).size() > rules.size();
     }
-    if (ids.size() > 1) {
+    if (ambiguous) {
       return absl::InvalidArgumentError(
           "rule: means different rules in different baselines; name the baseline too");
     }
-    // History reaches back to rules that no document has today.
-    query.rule_id = ids.empty() ? request.rule() : *ids.begin();
   }
   auto page = store_.reports().ListTransitions(query);
+  if (absl::IsInvalidArgument(page.status())) return BadPageToken();
   if (!page.ok()) return page.status();
   v1::ListTransitionsResponse response;
   for (v1::Transition& transition : page->transitions) {

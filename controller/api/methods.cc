@@ -36,7 +36,8 @@ const google::protobuf::FieldDescriptor* FieldAt(const google::protobuf::Descrip
 }
 
 // The field that a message of INVALID_ARGUMENT begins with, below `request` or its body field:
-// "page_size 7: expected ...", "selector.hosts: more than ...". An error without one comes back as
+// "page_size 7: expected ...", "selector.hosts: more than ...", "selector, column 3: ...",
+// "rules[0].severity: ...". An error without one comes back as
 // it is.
 absl::Status WithField(const Method& method, const google::protobuf::Descriptor& request,
                        const absl::Status& status) {
@@ -45,7 +46,7 @@ absl::Status WithField(const Method& method, const google::protobuf::Descriptor&
   const size_t end = message.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.");
   const absl::string_view path = message.substr(0, end);
   if (end == absl::string_view::npos || path.empty() ||
-      (message[end] != ':' && message[end] != ' ')) {
+      !absl::StrContains(":, [", message.substr(end, 1))) {
     return status;
   }
   const google::protobuf::Descriptor* at = &request;
@@ -59,7 +60,7 @@ absl::Status WithField(const Method& method, const google::protobuf::Descriptor&
     absl::StrAppend(&name, name.empty() ? "" : ".", field->json_name());
     at = field->message_type();
   }
-  const size_t begin = message.find_first_not_of(": ", end);
+  const size_t begin = message.find_first_not_of(":, ", end);
   return support::BlameField(status, name,
                              begin == absl::string_view::npos ? "" : message.substr(begin));
 }

@@ -1,13 +1,11 @@
 #include "controller/api/notifications.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "controller/api/paging.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 #include "controller/fleet/selector.h"
 #include "proto/support/digest.h"
@@ -72,7 +70,8 @@ std::string ReceiverOf(const v1::NotificationChannel& channel) {
 // INVALID_ARGUMENT: the secret that is kept would go to another receiver.
 absl::Status CheckSecretStays(const v1::NotificationChannel& wanted,
                               const store::StoredChannel& stored) {
-  if (stored.sealed_secret.empty() || !SecretOf(wanted).empty() ||
+  // Syslog has no secret: the one that is kept goes.
+  if (stored.sealed_secret.empty() || !SecretOf(wanted).empty() || wanted.has_syslog() ||
       ReceiverOf(wanted) == ReceiverOf(stored.channel)) {
     return absl::OkStatus();
   }
@@ -203,7 +202,7 @@ absl::StatusOr<v1::ListNotificationDeliveriesResponse> Notifications::ListDelive
   if (!(*after)[0].empty()) {
     int64_t micros = 0;
     if (!absl::SimpleAtoi((*after)[0], &micros)) {
-      return absl::InvalidArgumentError("page_token is not one that this controller gave");
+      return BadPageToken();
     }
     query.before = absl::FromUnixMicros(micros);
     query.before_id = (*after)[1];

@@ -11,7 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "controller/access/tokens.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 #include "proto/support/times.h"
 
 namespace plimsoll::api {

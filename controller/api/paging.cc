@@ -36,9 +36,13 @@ absl::StatusOr<std::vector<std::string>> DecodePageToken(const std::string& toke
     parts = absl::StrSplit(joined, kSeparator);
   }
   if (parts.size() != count) {
-    return absl::InvalidArgumentError("page_token is not one that this controller gave");
+    return BadPageToken();
   }
   return parts;
+}
+
+absl::Status BadPageToken() {
+  return absl::InvalidArgumentError("page_token is not one that this controller gave");
 }
 
 }  // namespace plimsoll::api

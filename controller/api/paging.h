@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace plimsoll::api {
@@ -17,5 +18,8 @@ std::string EncodePageToken(const std::vector<std::string>& parts);
 // INVALID_ARGUMENT: not a token of ours with `count` parts. An empty token gives `count` empty
 // parts.
 absl::StatusOr<std::vector<std::string>> DecodePageToken(const std::string& token, size_t count);
+
+// INVALID_ARGUMENT: a page token whose parts are none that this controller gave.
+absl::Status BadPageToken();
 
 }  // namespace plimsoll::api

@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "controller/api/api.h"
 #include "controller/api/paging.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 #include "controller/evaluate/evaluate.h"
 #include "proto/support/digest.h"
@@ -112,11 +113,12 @@ absl::StatusOr<v1::ListScansResponse> Scans::List(const Principal& who,
                                    .schedule_id = request.schedule_id(),
                                    .after = (*after)[0],
                                    .limit = *size});
+  if (absl::IsInvalidArgument(page.status())) return BadPageToken();
   if (!page.ok()) return page.status();
   if (Limited(who)) {
     const auto visible = VisibleHosts(who, resolve_);
     if (!visible.ok()) return visible.status();
-    auto parts = store_.scans().PartsOf(std::move(page->scans), *visible);
+    auto parts = PartsOf(std::move(page->scans), *visible);
     if (!parts.ok()) return parts.status();
     page->scans = *std::move(parts);
   }
@@ -194,10 +196,35 @@ absl::StatusOr<v1::Scan> Scans::Part(const Principal& who, absl::StatusOr<v1::Sc
   const std::string id = scan->id();
   const auto visible = VisibleHosts(who, resolve_);
   if (!visible.ok()) return visible.status();
-  auto parts = store_.scans().PartsOf({*std::move(scan)}, *visible);
+  auto parts = PartsOf({*std::move(scan)}, *visible);
   if (!parts.ok()) return parts.status();
   if (parts->empty()) return absl::NotFoundError(absl::StrCat("no scan \"", id, "\""));
   return std::move(parts->front());
+}
+
+absl::StatusOr<std::vector<v1::Scan>> Scans::PartsOf(std::vector<v1::Scan> scans,
+                                                     const std::vector<std::string>& visible) {
+  auto parts = store_.scans().PartsOf(std::move(scans), visible);
+  if (!parts.ok()) return parts;
+  for (v1::Scan& part : *parts) {
+    auto& named = *part.mutable_selector()->mutable_hosts();
+    if (named.empty()) continue;
+    // Each names one host at most.
+    store::ScanHostQuery query;
+    query.scan_id = part.id();
+    query.limit = named.size();
+    const auto hosts = store_.scans().ListHosts(query);
+    if (!hosts.ok()) return hosts.status();
+    std::set<absl::string_view> known;
+    for (const v1::ScanHost& host : *hosts) {
+      if (!std::binary_search(visible.begin(), visible.end(), host.host_id())) continue;
+      known.insert({host.host_id(), host.hostname()});
+    }
+    named.erase(std::remove_if(named.begin(), named.end(),
+                               [&known](const std::string& host) { return !known.contains(host); }),
+                named.end());
+  }
+  return parts;
 }
 
 uint64_t Scans::Watch(const std::string& id, std::function<void()> changed) {

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "controller/api/paging.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 #include "controller/scans/cron.h"
 #include "proto/support/times.h"
@@ -210,7 +209,7 @@ absl::StatusOr<v1::ListScheduleRunsResponse> Schedules::ListRuns(
   if (!(*after)[0].empty()) {
     int64_t micros = 0;
     if (!absl::SimpleAtoi((*after)[0], &micros)) {
-      return absl::InvalidArgumentError("page_token is not one that this controller gave");
+      return BadPageToken();
     }
     query.before = absl::FromUnixMicros(micros);
   }

@@ -16,6 +16,8 @@ absl::Status NoSuchHost(const std::string& host) {
   return absl::NotFoundError(absl::StrCat("no host \"", host.substr(0, 256), "\""));
 }
 
+}  // namespace
+
 absl::StatusOr<fleet::Selector> ScopeOf(const Principal& who) {
   auto scope = fleet::ParseSelector(who.scope);
   if (scope.ok()) return scope;
@@ -23,8 +25,6 @@ absl::StatusOr<fleet::Selector> ScopeOf(const Principal& who) {
   return absl::InternalError(
       absl::StrCat("the scope of \"", who.name, "\" cannot be read: ", scope.status().message()));
 }
-
-}  // namespace
 
 std::string JoinScopes(absl::string_view a, absl::string_view b) {
   a = absl::StripAsciiWhitespace(a);
@@ -80,11 +80,7 @@ absl::StatusOr<v1::Host> FindHost(store::Store& store, const Principal& who,
                                   const std::string& host) {
   auto found = store.hosts().Get(host);
   if (!Limited(who)) return found;
-  if (absl::IsFailedPrecondition(found.status())) {
-    // Which hosts share a name is not for everybody to know.
-    return absl::FailedPreconditionError(
-        absl::StrCat("\"", host.substr(0, 256), "\" may name several hosts; use an id"));
-  }
+  if (absl::IsFailedPrecondition(found.status())) return NoSuchHost(host);
   if (!found.ok()) return found;
   const auto scope = ScopeOf(who);
   if (!scope.ok()) return scope.status();

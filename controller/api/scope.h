@@ -20,6 +20,9 @@ using store::Principal;
 // Whether the caller sees a part of the fleet only.
 inline bool Limited(const Principal& who) { return !who.scope.empty(); }
 
+// What the caller's scope requires; empty: nothing. INTERNAL: the scope as stored is no selector.
+absl::StatusOr<fleet::Selector> ScopeOf(const Principal& who);
+
 // Both scopes at once: hosts that fit each. Empty: the whole fleet.
 std::string JoinScopes(absl::string_view a, absl::string_view b);
 
@@ -27,7 +30,7 @@ std::string JoinScopes(absl::string_view a, absl::string_view b);
 // save selectors must not change what others see.
 absl::Status CheckScope(absl::string_view field, absl::string_view scope);
 
-// Adds the caller's scope to what a request selects. INTERNAL: the scope as stored is no selector.
+// Adds the caller's scope to what a request selects. Errors as ScopeOf.
 absl::Status Narrow(const Principal& who, fleet::Selector& selector);
 
 // The same for a selection that is kept. NOT_FOUND: names a host outside.
@@ -35,7 +38,8 @@ absl::Status Narrow(const Principal& who, const scans::HostResolver& resolve,
                     v1::HostSelector& selector);
 
 // A host by id or name, as the caller sees it: one outside the scope is NOT_FOUND, in the words for
-// one that is not there. Errors as store::HostStore::Get.
+// one that is not there, as is, for a limited caller, a name that several hosts have: it would tell
+// of those outside. Other errors as store::HostStore::Get.
 absl::StatusOr<v1::Host> FindHost(store::Store& store, const Principal& who,
                                   const std::string& host);
 

@@ -1,12 +1,10 @@
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "controller/access/permissions.h"
 #include "controller/access/tokens.h"
 #include "controller/api/identity.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 #include "proto/support/times.h"
 

@@ -30,10 +30,6 @@ absl::StatusOr<fleet::Selection> SelectionOf(const Principal& who, const Baselin
   return fleet::Selection{*std::move(selector), ""};
 }
 
-absl::Status BadToken() {
-  return absl::InvalidArgumentError("page_token is not one that this controller gave");
-}
-
 // Rows of `all` behind the page's token, at most `size`, into `response`; returns its token.
 // `before(row)` says whether a row belongs to an earlier page.
 template <class Row, class Before, class Add, class Token>
@@ -80,7 +76,7 @@ absl::StatusOr<v1::ListLabelSummariesResponse> Summaries::ListByLabel(
   v1::LabelSummary last;
   if (!request.page_token().empty()) {
     int32_t fail = 0;
-    if (!absl::SimpleAtoi((*after)[0], &fail)) return BadToken();
+    if (!absl::SimpleAtoi((*after)[0], &fail)) return BadPageToken();
     last.mutable_counts()->set_fail(fail);
     last.set_absent((*after)[1] == "1");
     last.set_value((*after)[2]);
@@ -138,7 +134,7 @@ absl::StatusOr<v1::ListFailingConfigurationsResponse> Summaries::ListConfigurati
   uint64_t fingerprint = 0;
   if (!request.page_token().empty() && (!absl::SimpleAtoi((*after)[0], &containers) ||
                                         !absl::SimpleAtoi((*after)[1], &fingerprint))) {
-    return BadToken();
+    return BadPageToken();
   }
   using Sum = fleet::ConfigurationSum;
   // Of the document that the columns are of, which may be another for a moment.

@@ -2,13 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <set>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "controller/api/api.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 #include "controller/evaluate/tailor.h"
 #include "proto/support/logging.h"
@@ -65,7 +63,7 @@ absl::Status Tailorings::Check(v1::Tailoring& tailoring) const {
       !matcher.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("selector: ", matcher.status().message()));
   }
-  if (std::abs(tailoring.priority()) > kHighestPriority) {
+  if (tailoring.priority() < -kHighestPriority || tailoring.priority() > kHighestPriority) {
     return absl::InvalidArgumentError("priority: expected -1000 to 1000");
   }
   for (const absl::Status& status :

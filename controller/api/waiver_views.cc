@@ -1,6 +1,4 @@
 // What reads waivers; what changes them is in waivers.cc.
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -9,27 +7,19 @@
 #include "absl/strings/str_cat.h"
 #include "controller/api/api.h"
 #include "controller/api/paging.h"
+#include "controller/api/scope.h"
 #include "controller/api/waivers.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::api {
 namespace {
 
-using google::protobuf::util::TimeUtil;
 using store::Principal;
 
 constexpr size_t kShown = 100;
 
-absl::Status BadToken() {
-  return absl::InvalidArgumentError("page_token is not one that this controller gave");
-}
-
-// The part of the fleet that the caller sees.
-absl::StatusOr<fleet::Selector> ScopeOf(const Principal& who) {
-  return fleet::ParseSelector(who.scope);
-}
-
 absl::Time ExpiryOf(const v1::Waiver& waiver) {
-  return absl::FromUnixMicros(TimeUtil::TimestampToMicroseconds(waiver.expire_time()));
+  return support::FromTimestamp(waiver.expire_time());
 }
 
 // How long the waivers of one page may be counted for, the last one to its end.
@@ -53,6 +43,18 @@ absl::StatusOr<v1::Waiver> Waivers::Find(const Principal& who, const std::string
   if (hosts->selected > 0) return waiver;
   return absl::NotFoundError(
       absl::StrCat("no waiver \"", waiver->id(), "\" is about your part of the fleet"));
+}
+
+void Waivers::HideOutside(const Principal& who, const fleet::Selector& scope,
+                          v1::Waiver& waiver) const {
+  if (!Limited(who)) return;
+  auto& hosts = *waiver.mutable_selector()->mutable_hosts();
+  hosts.erase(std::remove_if(hosts.begin(), hosts.end(),
+                             [&](const std::string& id) {
+                               return !fleet::Matches(scope, index_.LabelsOf(id));
+                             }),
+              hosts.end());
+  if (!Within(who, waiver.selector())) waiver.clear_bound_object_count();
 }
 
 absl::Status Waivers::Count(const fleet::Selector& scope, size_t shown, bool any,
@@ -92,7 +94,7 @@ absl::StatusOr<v1::PreviewWaiverResponse> Waivers::Preview(
   if (!after.ok()) return after.status();
   const bool first_page = request.page_token().empty();
   size_t skip = 0;
-  if (!first_page && !absl::SimpleAtoi((*after)[2], &skip)) return BadToken();
+  if (!first_page && !absl::SimpleAtoi((*after)[2], &skip)) return BadPageToken();
   v1::Waiver waiver = request.waiver();
   if (auto status = Normalize(who, waiver); !status.ok()) return status;
   auto scope = ScopeOf(who);
@@ -159,6 +161,7 @@ absl::StatusOr<v1::Waiver> Waivers::Get(const Principal& who, const v1::GetWaive
   auto scope = ScopeOf(who);
   if (!scope.ok()) return scope.status();
   policy::SetTimes(clock_.Now(), *waiver);
+  HideOutside(who, *scope, *waiver);
   if (auto status = Count(*scope, kShown, false, *waiver); !status.ok()) return status;
   return waiver;
 }
@@ -177,12 +180,11 @@ absl::StatusOr<v1::ListWaiversResponse> Waivers::List(const Principal& who,
   query.owner = request.owner();
   query.baseline_id = request.baseline();
   if (request.has_expire_before()) {
-    query.expire_before =
-        absl::FromUnixMicros(TimeUtil::TimestampToMicroseconds(request.expire_before()));
+    query.expire_before = support::FromTimestamp(request.expire_before());
   }
   if (!request.page_token().empty()) {
     int64_t micros = 0;
-    if (!absl::SimpleAtoi((*after)[0], &micros)) return BadToken();
+    if (!absl::SimpleAtoi((*after)[0], &micros)) return BadPageToken();
     query.after_expiry = absl::FromUnixMicros(micros);
     query.after_id = (*after)[1];
   }
@@ -194,11 +196,8 @@ absl::StatusOr<v1::ListWaiversResponse> Waivers::List(const Principal& who,
   }
   if (!request.rule().empty()) {
     // Waivers outlive rules: what no document has today is taken as an id.
-    query.rule_ids.push_back(request.rule());
-    for (const policy::Document& baseline : book_.current()->documents()) {
-      auto rule = Baselines::FindRule(*baseline, request.rule());
-      if (rule.ok()) query.rule_ids.push_back((*rule)->id());
-    }
+    query.rules = Baselines(book_).FindRules(request.baseline(), request.rule());
+    query.rules.emplace_back("", request.rule());
   }
   auto waivers = store_.waivers().List(query);
   if (!waivers.ok()) return waivers.status();
@@ -212,7 +211,11 @@ absl::StatusOr<v1::ListWaiversResponse> Waivers::List(const Principal& who,
   for (v1::Waiver& waiver : *waivers) {
     if (last) break;
     if (!request.managed_by().empty() && waiver.managed_by() != request.managed_by()) continue;
-    if (!who.scope.empty() && !Find(who, waiver.id()).ok()) continue;
+    if (Limited(who)) {
+      const absl::Status seen = Find(who, waiver.id()).status();
+      if (absl::IsNotFound(seen)) continue;
+      if (!seen.ok()) return seen;
+    }
     policy::SetTimes(query.now, waiver);
     if (filtered || request.with_counts()) {
       const bool any = !request.with_counts();
@@ -229,6 +232,7 @@ absl::StatusOr<v1::ListWaiversResponse> Waivers::List(const Principal& who,
         waiver.clear_lapsed_count();
       }
     }
+    HideOutside(who, *scope, waiver);
     *response.add_waivers() = std::move(waiver);
   }
   return response;
@@ -242,9 +246,11 @@ absl::StatusOr<v1::ListWaiverHistoryResponse> Waivers::ListHistory(
   if (!after.ok()) return after.status();
   auto waiver = Find(who, request.waiver());
   if (!waiver.ok()) return waiver.status();
+  auto scope = ScopeOf(who);
+  if (!scope.ok()) return scope.status();
   store::WaiverHistoryQuery query{.waiver_id = waiver->id(), .limit = *size + 1};
   if (!(*after)[0].empty() && !absl::SimpleAtoi((*after)[0], &query.before_version)) {
-    return BadToken();
+    return BadPageToken();
   }
   auto changes = store_.waivers().ListHistory(query);
   if (!changes.ok()) return changes.status();
@@ -254,7 +260,10 @@ absl::StatusOr<v1::ListWaiverHistoryResponse> Waivers::ListHistory(
     response.set_next_page_token(
         EncodePageToken({absl::StrCat(changes->back().waiver().version())}));
   }
-  for (v1::WaiverChange& change : *changes) *response.add_changes() = std::move(change);
+  for (v1::WaiverChange& change : *changes) {
+    HideOutside(who, *scope, *change.mutable_waiver());
+    *response.add_changes() = std::move(change);
+  }
   return response;
 }
 

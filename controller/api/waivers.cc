@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/access/permissions.h"
 #include "controller/api/api.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 #include "controller/api/scope.h"
 #include "proto/support/logging.h"
 #include "proto/support/times.h"

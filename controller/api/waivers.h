@@ -60,6 +60,9 @@ class Waivers {
   absl::StatusOr<v1::Waiver> Find(const store::Principal& who, const std::string& id) const;
   // One that is about hosts of the caller's part of the fleet only.
   absl::StatusOr<v1::Waiver> FindOwn(const store::Principal& who, const std::string& id) const;
+  // Clears what tells of hosts outside the caller's part of the fleet, whose selector is `scope`.
+  void HideOutside(const store::Principal& who, const fleet::Selector& scope,
+                   v1::Waiver& waiver) const;
   absl::StatusOr<store::WaiverBindings> Bind(const v1::Waiver& waiver) const;
   // Sets counts and, up to `shown` of each, findings. `any`: stops when both counts are known not
   // to be 0.

@@ -8,7 +8,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "controller/api/paging.h"
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
+#include "controller/api/scope.h"
 #include "controller/evaluate/baseline_loader.h"
 
 namespace plimsoll::api {
@@ -50,6 +51,12 @@ void SetTailoring(const v1::Tailoring& tailoring, policy::PolicyParts& parts) {
            std::make_tuple(absl::string_view(b.baseline()), b.priority(),
                            absl::string_view(b.name()));
   });
+}
+
+// Whose a what-if is: the person, or the token, and the part of the fleet that it was made for.
+std::string OwnerOf(const Principal& who) {
+  const std::string& id = who.user_id.empty() ? who.token_id : who.user_id;
+  return absl::StrCat(who.name, "\n", id, "\n", who.scope);
 }
 
 }  // namespace
@@ -112,7 +119,7 @@ absl::Status WhatIfs::Apply(const Principal& who, const v1::StartWhatIfRequest& 
 
 absl::StatusOr<v1::WhatIf> WhatIfs::Start(const Principal& who,
                                           const v1::StartWhatIfRequest& request) {
-  auto scope = fleet::ParseSelector(who.scope);
+  const auto scope = ScopeOf(who);
   if (!scope.ok()) return scope.status();
   const absl::Time now = clock_.Now();
   auto parts = book_.Read(now);
@@ -121,11 +128,11 @@ absl::StatusOr<v1::WhatIf> WhatIfs::Start(const Principal& who,
   auto before = policy::Policy::Make(*parts, now);
   if (auto status = Apply(who, request, *parts); !status.ok()) return status;
   auto after = policy::Policy::Make(*std::move(parts), now);
-  return runs_.Start(NewId("wi-"), who.name, std::move(before), std::move(after), *scope);
+  return runs_.Start(NewId("wi-"), OwnerOf(who), std::move(before), std::move(after), *scope);
 }
 
 absl::StatusOr<v1::WhatIf> WhatIfs::Get(const Principal& who, const v1::GetWhatIfRequest& request) {
-  return runs_.Get(request.id(), who.name);
+  return runs_.Get(request.id(), OwnerOf(who));
 }
 
 absl::StatusOr<v1::ListWhatIfFlipsResponse> WhatIfs::ListFlips(
@@ -136,14 +143,15 @@ absl::StatusOr<v1::ListWhatIfFlipsResponse> WhatIfs::ListFlips(
   if (!after.ok()) return after.status();
   size_t begin = 0;
   if (!(*after)[0].empty() && !absl::SimpleAtoi((*after)[0], &begin)) {
-    return absl::InvalidArgumentError("page_token is not one that this controller gave");
+    return BadPageToken();
   }
+  // First: a what-if that is done has all the flips that are then read.
+  auto what_if = runs_.Get(request.id(), OwnerOf(who));
+  if (!what_if.ok()) return what_if.status();
   // One more than asked tells whether there is a next page.
-  auto flips = runs_.ListFlips(request.id(), who.name, begin, static_cast<size_t>(*size) + 1);
+  auto flips = runs_.ListFlips(request.id(), OwnerOf(who), begin, static_cast<size_t>(*size) + 1);
   if (!flips.ok()) return flips.status();
   v1::ListWhatIfFlipsResponse response;
-  auto what_if = runs_.Get(request.id(), who.name);
-  if (!what_if.ok()) return what_if.status();
   *response.mutable_what_if() = *std::move(what_if);
   if (flips->size() > static_cast<size_t>(*size)) {
     flips->pop_back();
@@ -155,7 +163,7 @@ absl::StatusOr<v1::ListWhatIfFlipsResponse> WhatIfs::ListFlips(
 
 absl::StatusOr<v1::CancelWhatIfResponse> WhatIfs::Cancel(const Principal& who,
                                                          const v1::CancelWhatIfRequest& request) {
-  if (auto status = runs_.Cancel(request.id(), who.name); !status.ok()) return status;
+  if (auto status = runs_.Cancel(request.id(), OwnerOf(who)); !status.ok()) return status;
   v1::CancelWhatIfResponse response;
   response.set_id(request.id());
   return response;

@@ -101,9 +101,12 @@ void Client::Prepare(grpc::ClientContext& context, absl::Duration timeout) const
   context.set_deadline(absl::ToChronoTime(support::Clock::Real().Now() + timeout));
 }
 
-absl::Status Client::Explain(const grpc::Status& status) const {
+absl::Status Client::Explain(const grpc::ClientContext& context, const grpc::Status& status) const {
   const absl::Status converted = support::FromGrpc(status);
-  if (!absl::IsUnavailable(converted)) return converted;
+  if (!absl::IsUnavailable(converted) ||
+      context.GetServerTrailingMetadata().count(support::kReasonKey) > 0) {
+    return converted;
+  }
   return absl::UnavailableError(absl::StrCat(
       "cannot reach the controller at ", credentials_.server, " (", converted.message(),
       "); is it running, and is --ca its certificate authority?"));

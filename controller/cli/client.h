@@ -41,7 +41,7 @@ class Client {
   explicit Client(Credentials credentials);
 
   // Calls `method` of `Stub` (e.g. &v1::HostService::Stub::GetHost). Errors are the API's;
-  // UNAVAILABLE names the server and what may be wrong.
+  // UNAVAILABLE names the server and what may be wrong, unless the controller itself says it.
   template <class Stub, class Request, class Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                                              Response*),
@@ -50,7 +50,8 @@ class Client {
     grpc::ClientContext context;
     Prepare(context, timeout);
     Response response;
-    const absl::Status status = Explain((stub.get()->*method)(&context, request, &response));
+    const absl::Status status =
+        Explain(context, (stub.get()->*method)(&context, request, &response));
     if (!status.ok()) return status;
     return response;
   }
@@ -58,7 +59,9 @@ class Client {
   std::shared_ptr<grpc::Channel> channel() const { return channel_; }
   // Token, if there is one, and deadline of one call.
   void Prepare(grpc::ClientContext& context, absl::Duration timeout) const;
-  absl::Status Explain(const grpc::Status& status) const;
+  // How the call of `context` ended, once it is over. UNAVAILABLE that is not the controller's own
+  // word says what may be wrong on the way there.
+  absl::Status Explain(const grpc::ClientContext& context, const grpc::Status& status) const;
 
  private:
   const Credentials credentials_;

@@ -161,7 +161,7 @@ absl::StatusOr<Followed> Follow(Client& client, v1::Scan scan, Session& session)
     if (interrupts.Pause(absl::ZeroDuration())) context.TryCancel();
     auto stream = stub->WatchScan(&context, request);
     while (stream->Read(&scan)) progress.Show(scan.progress());
-    const absl::Status status = client.Explain(stream->Finish());
+    const absl::Status status = client.Explain(context, stream->Finish());
     call.Set(nullptr);
     if (interrupts.Pause(absl::ZeroDuration())) return Followed{std::move(scan), true};
     if (status.ok()) break;

@@ -241,8 +241,9 @@ std::vector<FindingCandidate> FindingPages::Next(const Entries& entries, const F
       if (KeyOf(entry) < KeyOf(position)) continue;
       if (rule.severity() < query.minimum_severity) break;
       if (!query.baseline_id.empty() && entry.alone.id() != query.baseline_id) continue;
-      if (!query.rule_ids.empty() && std::find(query.rule_ids.begin(), query.rule_ids.end(),
-                                               rule.id()) == query.rule_ids.end()) {
+      if (!query.rules.empty() &&
+          std::find(query.rules.begin(), query.rules.end(),
+                    std::make_pair(entry.alone.id(), rule.id())) == query.rules.end()) {
         continue;
       }
       const BaselineColumns* baseline = fleet.Find(entry.alone.id());

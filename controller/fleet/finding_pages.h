@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -24,8 +25,8 @@ struct FindingQuery {
   Selection selection;
   // Empty: every active baseline.
   std::string baseline_id;
-  // Empty: every rule.
-  std::vector<std::string> rule_ids;
+  // Baseline id and rule id; empty: every rule.
+  std::vector<std::pair<std::string, std::string>> rules;
   // Of the findings themselves. Others than FAIL, UNKNOWN, MANUAL and PASS select nothing.
   std::vector<v1::Verdict::Status> statuses;
   v1::Severity minimum_severity = v1::SEVERITY_UNSPECIFIED;

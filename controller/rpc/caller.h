@@ -24,8 +24,13 @@ absl::StatusOr<store::Principal> Authenticate(access::Authenticator& authenticat
                                               const std::string& address);
 
 // A status for the caller; what broke inside goes to the log. What the database says may name
-// machines and users, and is told before the caller is known: it stays inside too.
-grpc::Status Outcome(const absl::Status& status, absl::string_view method,
-                     const std::string& address);
+// machines and users, and is told before the caller is known: it stays inside too. The reason of an
+// error and the fields it blames go into the trailing metadata of `context`; to be called before
+// the call is finished, once.
+grpc::Status Outcome(grpc::CallbackServerContext& context, const absl::Status& status,
+                     absl::string_view method, const std::string& address);
+
+// More calls wait than a controller takes: RESOURCE_EXHAUSTED.
+absl::Status Busy();
 
 }  // namespace plimsoll::rpc

@@ -21,7 +21,8 @@ struct ApiParts {
   size_t max_pending = 512;
 };
 
-// All services of the API. Every call needs a bearer token in the `authorization` metadata.
+// All services of the API. A call needs a bearer token in the `authorization` metadata,
+// unless its method is open to anybody (api::MethodSpec::open).
 // Handlers run on the worker pool, never on gRPC's threads.
 class ApiServices {
  public:

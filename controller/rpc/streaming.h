@@ -50,9 +50,11 @@ class Streaming : public grpc::ServerWriteReactor<Response>,
           return Authenticate(parts.authenticator, authorization, address);
         },
         address);
-    std::shared_ptr<Streaming> stream(new Streaming(streams, follower, method, address));
+    std::shared_ptr<Streaming> stream(new Streaming(streams, *context, follower, method, address));
     stream->self_ = stream;
     streams.Add(follower);
+    // Its first message would wait for a worker.
+    if (parts.workers.waiting() >= parts.max_pending) follower->Close(Busy());
     stream->Pull();
     return stream.get();
   }
@@ -68,9 +70,10 @@ class Streaming : public grpc::ServerWriteReactor<Response>,
   }
 
  private:
-  Streaming(OpenStreams& streams, std::shared_ptr<api::Follower> follower,
-            const api::Method& method, std::string address)
+  Streaming(OpenStreams& streams, grpc::CallbackServerContext& context,
+            std::shared_ptr<api::Follower> follower, const api::Method& method, std::string address)
       : streams_(streams),
+        context_(context),
         follower_(std::move(follower)),
         method_(method),
         address_(std::move(address)) {}
@@ -78,7 +81,8 @@ class Streaming : public grpc::ServerWriteReactor<Response>,
   void Pull() {
     follower_->Next([self = this->shared_from_this()](absl::StatusOr<api::AnyMessage> next) {
       if (!next.ok() || *next == nullptr) {
-        self->Finish(Outcome(next.status(), self->method_.spec.rpc, self->address_));
+        self->Finish(
+            Outcome(self->context_, next.status(), self->method_.spec.rpc, self->address_));
         return;
       }
       self->message_ = *std::move(next);
@@ -87,6 +91,8 @@ class Streaming : public grpc::ServerWriteReactor<Response>,
   }
 
   OpenStreams& streams_;
+  // Lives until OnDone.
+  grpc::CallbackServerContext& context_;
   const std::shared_ptr<api::Follower> follower_;
   const api::Method& method_;
   const std::string address_;

@@ -18,14 +18,13 @@ grpc::ServerUnaryReactor* Unary(const ApiParts& parts, grpc::CallbackServerConte
                                 const api::Method& method, const google::protobuf::Message* request,
                                 Response* response) {
   auto* reactor = context->DefaultReactor();
+  const std::string address = support::AddressOf(context->peer());
   // Each holds its request until a worker has time, and nobody knows yet who calls.
   if (parts.workers.waiting() >= parts.max_pending) {
-    reactor->Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
-                                 "the controller is busy; try again in a second"));
+    reactor->Finish(Outcome(*context, Busy(), method.spec.rpc, address));
     return reactor;
   }
-  parts.workers.Add([&parts, &method, context, request, response, reactor] {
-    const std::string address = support::AddressOf(context->peer());
+  parts.workers.Add([&parts, &method, context, request, response, reactor, address] {
     const auto who =
         method.spec.open
             ? absl::StatusOr<store::Principal>(api::Nobody(address, UserAgent(*context)))
@@ -38,7 +37,7 @@ grpc::ServerUnaryReactor* Unary(const ApiParts& parts, grpc::CallbackServerConte
     } else {
       parts.methods.Refuse(method, nullptr, address, status);
     }
-    reactor->Finish(Outcome(status, method.spec.rpc, address));
+    reactor->Finish(Outcome(*context, status, method.spec.rpc, address));
   });
   return reactor;
 }

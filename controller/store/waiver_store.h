@@ -33,8 +33,8 @@ struct WaiverQuery {
   std::vector<v1::Waiver::State> states;
   // Empty: any.
   std::string baseline_id;
-  // Empty: any; otherwise one of these.
-  std::vector<std::string> rule_ids;
+  // Empty: any; otherwise one of these: baseline id (empty: any) and rule id.
+  std::vector<std::pair<std::string, std::string>> rules;
   // Empty: any.
   std::string owner;
   absl::Time expire_before = absl::InfiniteFuture();

@@ -26,8 +26,10 @@ constexpr Statement kList = {
     "   AND w.expires <= $6::timestamptz THEN 5 ELSE w.state END = ANY($5::integer[]))"
     " AND (($7 = '' AND cardinality($8::text[]) = 0) OR EXISTS (SELECT FROM waiver_rule r"
     "   WHERE r.waiver_id = w.id AND ($7 = '' OR r.baseline_id = $7)"
-    "   AND (cardinality($8::text[]) = 0 OR r.rule_id = ANY($8::text[]))))"
-    " ORDER BY w.expires, w.id LIMIT $9"};
+    "   AND (cardinality($8::text[]) = 0 OR EXISTS (SELECT FROM unnest($8::text[], $9::text[])"
+    "     AS q(baseline_id, rule_id) WHERE q.rule_id = r.rule_id"
+    "     AND (q.baseline_id = '' OR q.baseline_id = r.baseline_id)))))"
+    " ORDER BY w.expires, w.id LIMIT $10"};
 #undef PLIMSOLL_WAIVER
 constexpr Statement kInsert = {"waivers_insert",
                                "INSERT INTO waiver (id, state, content, owner, expires, version)"
@@ -154,10 +156,15 @@ absl::StatusOr<std::vector<v1::Waiver>> WaiverStore::List(const WaiverQuery& que
       "list waivers", [&](Transaction& tx) -> absl::StatusOr<std::vector<v1::Waiver>> {
         std::vector<v1::Waiver> waivers;
         const std::vector<int64_t> states(query.states.begin(), query.states.end());
+        std::vector<std::string> baselines, rules;
+        for (const auto& [baseline, rule] : query.rules) {
+          baselines.push_back(baseline);
+          rules.push_back(rule);
+        }
         for (const pqxx::row& row : tx.ExecPlanned(
                  kList, Time(query.after_expiry), Text(query.after_id), Time(query.expire_before),
                  Text(query.owner), IntArray(states), Time(query.now), Text(query.baseline_id),
-                 TextArray(query.rule_ids), query.limit)) {
+                 TextArray(baselines), TextArray(rules), query.limit)) {
           waivers.push_back(WaiverOf(row));
         }
         return waivers;

@@ -95,13 +95,94 @@ TEST_F(ActivityTest, SignInsAreWrittenDownWithoutWhatWasTyped) {
   request.set_name("admin");
   v1::SignInResponse response;
   response.set_secret("pls_x");
+  response.set_csrf_token("csrf_x");
+  response.mutable_user()->set_id("u-7");
+  response.mutable_user()->set_name("admin");
   EXPECT_TRUE(
       parts_.recorder.Ended({nobody, "SessionService.SignIn", request, &response, {}, ""}).ok());
   entry = Newest();
   EXPECT_EQ(entry.actor_kind(), v1::Activity::USER);
   EXPECT_EQ(entry.actor_name(), "admin");
   EXPECT_EQ(entry.outcome(), "OK");
+  EXPECT_EQ(entry.object(), "users/u-7");
   EXPECT_FALSE(absl::StrContains(entry.DebugString(), "pls_x"));
+
+  response.mutable_session()->set_id("s-9");
+  ASSERT_TRUE(parts_.recorder
+                  .Ended({nobody, "SessionService.RedeemSignInCode", v1::RedeemSignInCodeRequest(),
+                          &response, absl::OkStatus(), ""})
+                  .ok());
+  entry = Newest();
+  EXPECT_EQ(entry.actor_kind(), v1::Activity::USER);
+  EXPECT_EQ(entry.actor_name(), "admin");
+  EXPECT_EQ(entry.object(), "sessions/s-9");
+  EXPECT_FALSE(absl::StrContains(entry.DebugString(), "pls_x"));
+  EXPECT_FALSE(absl::StrContains(entry.DebugString(), "csrf_x"));
+}
+
+TEST_F(ActivityTest, WhatWasAskedForIsKeptWhereTheAnswerDoesNotSayIt) {
+  v1::RemoveHostRequest remove;
+  remove.set_host("web-1");
+  remove.set_reason("scrapped");
+  v1::RemoveHostResponse removed;
+  removed.set_host_id("h-7c9e6679f4b54d1aa2be3b51");
+  v1::SwitchAuthorityRequest force;
+  force.set_force(true);
+  v1::AuthorityStatus status;
+  status.add_authorities();
+  status.set_ca_bundle_pem("the bundle");
+  const v1::CancelRotationRequest nothing;
+  v1::SetTailoringRequest set;
+  set.mutable_tailoring()->set_name("lab");
+  v1::Tailoring tailoring = set.tailoring();
+  tailoring.set_etag("e-1");
+  const struct {
+    const char* method;
+    const google::protobuf::Message& request;
+    const google::protobuf::Message& response;
+    const char* kept;
+  } rows[] = {
+      {"HostService.RemoveHost", remove, removed, "scrapped"},
+      {"AuthorityService.SwitchAuthority", force, status, "\"force\":true"},
+      {"AuthorityService.CancelRotation", nothing, status, "the bundle"},
+      {"TailoringService.SetTailoring", set, tailoring, "e-1"},
+  };
+  for (const auto& row : rows) {
+    ASSERT_TRUE(
+        parts_.recorder.Ended({Admin(), row.method, row.request, &row.response, {}, ""}).ok());
+    EXPECT_TRUE(absl::StrContains(Newest().after_json(), row.kept)) << Newest().DebugString();
+  }
+}
+
+TEST_F(ActivityTest, WhatWasThereBeforeIsFoundById) {
+  v1::CreateNotificationChannelRequest create;
+  create.mutable_channel()->set_name("old-name");
+  create.mutable_channel()->mutable_webhook()->set_url("https://hooks.example.com/x");
+  const auto channel = parts_.notifications.Create(Admin(), create);
+  ASSERT_TRUE(channel.ok()) << channel.status();
+  v1::UpdateNotificationChannelRequest update;
+  update.mutable_channel()->set_id(channel->id());
+  update.mutable_channel()->set_name("new-name");
+  EXPECT_TRUE(absl::StrContains(
+      parts_.recorder.Before("NotificationService.UpdateNotificationChannel", update), "old-name"));
+
+  v1::CreateWaiverRequest propose;
+  v1::Waiver& waiver = *propose.mutable_waiver();
+  waiver.add_rules()->set_baseline("base");
+  waiver.mutable_rules(0)->set_rule("r2");
+  waiver.mutable_selector()->set_all(true);
+  waiver.set_reason("accepted");
+  waiver.set_owner("storage");
+  waiver.mutable_expire_time()->set_seconds(absl::ToUnixSeconds(store::At(1000)));
+  const auto proposed = parts_.waivers.Create(Operator(), propose);
+  ASSERT_TRUE(proposed.ok()) << proposed.status();
+  v1::DecideWaiverRequest decide;
+  decide.set_waiver(proposed->id());
+  for (const char* method : {"ApproveWaiver", "RejectWaiver", "RevokeWaiver"}) {
+    EXPECT_TRUE(absl::StrContains(
+        parts_.recorder.Before(absl::StrCat("WaiverService.", method), decide), "PROPOSED"))
+        << method;
+  }
 }
 
 // Fills every text of a message, and of the messages in it, with its own full name.

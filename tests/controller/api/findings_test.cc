@@ -106,6 +106,26 @@ TEST_F(FindingsTest, EveryFilterHolds) {
   }
 }
 
+TEST(FindingsOfTwoBaselinesTest, ASlugNamesItsRuleInEach) {
+  Parts parts({ScoredBaseline(), RenumberedBaseline()});
+  ASSERT_TRUE(parts.AddJudgedHost("h-1", "web-1").ok());
+  const auto found = [&parts](const std::string& rule) {
+    v1::ListFindingsRequest request;
+    request.add_rules(rule);
+    const auto page = parts.findings.List(Viewer(), request);
+    EXPECT_TRUE(page.ok()) << page.status();
+    std::vector<std::string> all;
+    for (const v1::FleetFinding& finding : page->findings()) {
+      all.push_back(absl::StrCat(finding.baseline_id(), " ", finding.rule_id(), " ",
+                                 finding.finding().object().substr(0, 1)));
+    }
+    return all;
+  };
+  EXPECT_EQ(found("slug-of-r4"), (std::vector<std::string>{"renumbered r2 c", "base r4 c"}));
+  EXPECT_EQ(found("r4"),
+            (std::vector<std::string>{"renumbered r4 a", "renumbered r4 b", "base r4 c"}));
+}
+
 TEST_F(FindingsTest, RefusesWhatDoesNotExist) {
   const struct {
     const char* baseline;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "controller/api/paging.h"
 #include "tests/controller/api/parts.h"
 
 namespace plimsoll::api {
@@ -262,6 +263,40 @@ TEST_F(HostsTest, OnlyAQuarantinedHostIsReleased) {
   EXPECT_EQ(parts_.hosts.List(Viewer(), quarantined)->hosts_size(), 0);
 }
 
+TEST(HostsOfTwoBaselinesTest, HistoryByASlugIsOfOneRule) {
+  v1::Baseline first = ScoredBaseline();
+  first.mutable_rules(3)->clear_slug();
+  first.set_digest(support::Sha256Hex(first.SerializeAsString()));
+  Parts parts({first, RenumberedBaseline()});
+  ASSERT_TRUE(parts.AddJudgedHost("h-1", "web-1").ok());
+  const struct {
+    const char* baseline;
+    const char* rule;
+    // "baseline rule" of all changes; "?" when the rule is ambiguous.
+    std::vector<std::string> expected;
+  } cases[] = {
+      // Only one document has it; the other's r2 is another rule.
+      {"", "slug-of-r4", {"renumbered r2"}},    {"", "slug-of-r2", {"?"}},
+      {"base", "slug-of-r2", {"base r2"}},      {"", "slug-of-r1", {"base r1", "renumbered r1"}},
+      {"", "r2", {"base r2", "renumbered r2"}},
+  };
+  for (const auto& c : cases) {
+    v1::ListTransitionsRequest request;
+    request.set_host("h-1");
+    request.set_baseline(c.baseline);
+    request.set_rule(c.rule);
+    const auto page = parts.hosts.ListTransitions(Viewer(), request);
+    std::vector<std::string> changes;
+    if (absl::IsInvalidArgument(page.status())) changes.push_back("?");
+    if (page.ok()) {
+      for (const v1::Transition& change : page->transitions()) {
+        changes.push_back(absl::StrCat(change.baseline_id(), " ", change.rule_id()));
+      }
+    }
+    EXPECT_EQ(changes, c.expected) << c.baseline << " " << c.rule << ": " << page.status();
+  }
+}
+
 TEST_F(HostsTest, HistoryIsByRuleAndPaged) {
   ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
   v1::HostFacts better = JudgedFacts();
@@ -291,8 +326,10 @@ TEST_F(HostsTest, HistoryIsByRuleAndPaged) {
     request.set_page_token(page->next_page_token());
   } while (!request.page_token().empty() && count < 100);
   EXPECT_EQ(count, 5);
-  request.set_page_token("garbage!");
-  EXPECT_TRUE(absl::IsInvalidArgument(parts_.hosts.ListTransitions(Viewer(), request).status()));
+  for (const char* token : {"garbage!", "Z2FyYmFnZQ=="}) {
+    request.set_page_token(token);
+    EXPECT_EQ(parts_.hosts.ListTransitions(Viewer(), request).status(), BadPageToken()) << token;
+  }
   v1::ListTransitionsRequest nobody;
   nobody.set_host("none");
   EXPECT_TRUE(absl::IsNotFound(parts_.hosts.ListTransitions(Viewer(), nobody).status()));

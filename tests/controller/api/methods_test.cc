@@ -17,6 +17,7 @@ namespace {
 
 using access::Permission;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 // Names of all methods of proto/plimsoll/v1/*_service.proto.
 std::set<std::string> MethodsOfTheProtos() {
@@ -111,6 +112,15 @@ TEST_F(CallTest, NamesTheFieldThatIsWrong) {
   hosts.set_page_size(1);
   hosts.set_page_token("x");
   EXPECT_THAT(field("HostService.ListHosts", hosts), HasSubstr("pageToken: is not one"));
+  hosts.clear_page_token();
+  hosts.set_selector("env in (");
+  EXPECT_THAT(field("HostService.ListHosts", hosts), StartsWith("selector: column "));
+  v1::SetTailoringRequest tailoring;
+  tailoring.mutable_tailoring()->set_name("dev");
+  tailoring.mutable_tailoring()->set_baseline("base");
+  tailoring.mutable_tailoring()->mutable_selector()->set_all(true);
+  tailoring.mutable_tailoring()->add_rules()->set_rule("r2");
+  EXPECT_THAT(field("TailoringService.SetTailoring", tailoring), StartsWith("rules: [0]"));
   v1::CreateScheduleRequest schedule;
   EXPECT_THAT(field("ScheduleService.CreateSchedule", schedule), HasSubstr("name: expected"));
 }

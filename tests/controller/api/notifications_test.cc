@@ -115,6 +115,10 @@ TEST_F(NotificationsTest, ASecretStaysWithItsReceiver) {
   EXPECT_THAT(std::string(Update(channel).status().message()), HasSubstr("give its secret, too"));
   channel.mutable_webhook()->set_secret("another secret, as long");
   EXPECT_TRUE(Update(channel).ok());
+  // Where no secret can go, none is asked for, and the old one goes.
+  channel.mutable_syslog()->set_server("siem:6514");
+  ASSERT_TRUE(Update(channel).ok()) << Update(channel).status();
+  EXPECT_TRUE(parts_.store->notifications().Get("oncall")->sealed_secret.empty());
 }
 
 TEST_F(NotificationsTest, AChangeOverAnothersIsRefused) {

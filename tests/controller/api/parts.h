@@ -48,6 +48,15 @@ inline v1::Baseline ScoredBaseline(const std::string& id = "base") {
   return baseline;
 }
 
+// The same rules, with the ids of r2 and r4 changed: "slug-of-r4" has the id r2.
+inline v1::Baseline RenumberedBaseline(const std::string& id = "renumbered") {
+  v1::Baseline baseline = ScoredBaseline(id);
+  baseline.mutable_rules(1)->set_id("r4");
+  baseline.mutable_rules(3)->set_id("r2");
+  baseline.set_digest(support::Sha256Hex(baseline.SerializeAsString()));
+  return baseline;
+}
+
 // Facts of a host under ScoredBaseline: r1 PASS, r2 FAIL (containers a and b, of one
 // configuration), r3 UNKNOWN (a path), r4 FAIL (container c).
 inline v1::HostFacts JudgedFacts() {

@@ -134,6 +134,11 @@ TEST_F(ScopeTest, HostsOutsideAreNotThere) {
         parts_.enrollment->RevokeHost(admin_, For<v1::RevokeHostRequest>(outside)).status()));
   }
   EXPECT_EQ(missing.message(), "no host \"nosuch\"");
+  // Nor is a name that two of them have.
+  ASSERT_TRUE(parts_.AddHost("h-6", "twin", {{"team", "bank"}}).ok());
+  ASSERT_TRUE(parts_.AddHost("h-7", "twin", {{"team", "bank"}}).ok());
+  EXPECT_EQ(parts_.hosts.Get(viewer_, For<v1::GetHostRequest>("twin")).status(),
+            absl::NotFoundError("no host \"twin\""));
   EXPECT_TRUE(parts_.hosts.Remove(admin_, For<v1::RemoveHostRequest>("h-2")).ok());
 }
 
@@ -163,6 +168,20 @@ TEST_F(ScopeTest, ScansAreOfThePart) {
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
   EXPECT_TRUE(absl::StrContains(status.message(), "bank-1")) << status;
 
+  // Of the hosts that others named, those of the part.
+  v1::CreateScanRequest both;
+  for (const char* host : {"bank-1", "h-1", "h-4", "shop-2"}) both.add_hosts(host);
+  const auto mixed = parts_.scans.Create(Operator(), both);
+  ASSERT_TRUE(mixed.ok()) << mixed.status();
+  v1::GetScanRequest one;
+  one.set_id(mixed->id());
+  EXPECT_EQ(absl::StrJoin(parts_.scans.Get(viewer_, one)->selector().hosts(), " "), "h-1 shop-2");
+  EXPECT_EQ(parts_.scans.Get(Viewer(), one)->selector().hosts_size(), 4);
+  for (const v1::Scan& scan : parts_.scans.List(viewer_, {})->scans()) {
+    EXPECT_EQ(absl::StrJoin(scan.selector().hosts(), " "),
+              scan.id() == mixed->id() ? "h-1 shop-2" : "");
+  }
+
   // One of the whole fleet, and one of others.
   const auto all = StartScan(Operator());
   const auto other = StartScan(Operator(), "team=bank");
@@ -180,8 +199,8 @@ TEST_F(ScopeTest, ScansAreOfThePart) {
   get.set_id(other->id());
   EXPECT_TRUE(absl::IsNotFound(parts_.scans.Get(viewer_, get).status()));
   v1::ListScansRequest list;
-  EXPECT_EQ(parts_.scans.List(viewer_, list)->scans_size(), 2);
-  EXPECT_EQ(parts_.scans.List(Viewer(), list)->scans_size(), 3);
+  EXPECT_EQ(parts_.scans.List(viewer_, list)->scans_size(), 3);
+  EXPECT_EQ(parts_.scans.List(Viewer(), list)->scans_size(), 4);
   v1::ListScanHostsRequest hosts;
   hosts.set_scan_id(all->id());
   hosts.set_page_size(1);
@@ -211,6 +230,38 @@ TEST_F(ScopeTest, ScansAreOfThePart) {
   EXPECT_TRUE(absl::IsPermissionDenied(parts_.scans.Cancel(operator_, cancel).status()));
   cancel.set_id(own->id());
   EXPECT_TRUE(parts_.scans.Cancel(operator_, cancel).ok());
+}
+
+TEST_F(ScopeTest, WaiversTellOfNoHostOutside) {
+  v1::CreateWaiverRequest create;
+  v1::Waiver& wanted = *create.mutable_waiver();
+  wanted.add_rules()->set_baseline("base");
+  wanted.mutable_rules(0)->set_rule("r2");
+  for (const char* host : {"h-1", "h-3"}) wanted.mutable_selector()->add_hosts(host);
+  wanted.set_reason("accepted");
+  wanted.set_owner("storage");
+  wanted.set_bound_to_facts(true);
+  wanted.mutable_expire_time()->set_seconds(absl::ToUnixSeconds(store::At(1000)));
+  const auto made = parts_.waivers.Create(Operator(), create);
+  ASSERT_TRUE(made.ok()) << made.status();
+  v1::DecideWaiverRequest approve;
+  approve.set_waiver(made->id());
+  ASSERT_TRUE(parts_.waivers.Approve(Admin(), approve).ok());
+  v1::GetWaiverRequest get;
+  get.set_waiver(made->id());
+  v1::ListWaiverHistoryRequest history;
+  history.set_waiver(made->id());
+  for (const auto& [who, hosts, bound] :
+       {std::tuple(viewer_, "h-1", false), std::tuple(Viewer(), "h-1 h-3", true)}) {
+    std::vector<v1::Waiver> seen = {*parts_.waivers.Get(who, get)};
+    for (const v1::Waiver& each : parts_.waivers.List(who, {})->waivers()) seen.push_back(each);
+    seen.push_back(parts_.waivers.ListHistory(who, history)->changes(0).waiver());
+    EXPECT_EQ(seen.size(), 3u);
+    for (const v1::Waiver& waiver : seen) {
+      EXPECT_EQ(absl::StrJoin(waiver.selector().hosts(), " "), hosts);
+      EXPECT_EQ(waiver.bound_object_count() > 0, bound);
+    }
+  }
 }
 
 TEST_F(ScopeTest, OneKeyOfTwoPartsIsTwoRequests) {
@@ -267,6 +318,7 @@ TEST_F(ScopeTest, AScopeThatCannotBeReadShowsNothing) {
   v1::HostSelector all;
   all.set_all(true);
   EXPECT_FALSE(Within(viewer_, all));
+  EXPECT_TRUE(absl::IsInternal(parts_.waivers.List(viewer_, {}).status()));
 }
 
 TEST(ScopesTest, AreJoinedSoThatBothHold) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "tests/controller/api/parts.h"
@@ -77,6 +79,7 @@ TEST_F(TailoringsTest, RefusesWhatIsWrong) {
       {"no parameter",
        [](v1::Tailoring& t) { (*t.mutable_rules(0)->mutable_parameters())["x"] = "1"; }},
       {"priority", [](v1::Tailoring& t) { t.set_priority(1001); }},
+      {"priority", [](v1::Tailoring& t) { t.set_priority(std::numeric_limits<int>::min()); }},
   };
   for (const auto& row : rows) {
     v1::SetTailoringRequest request = Request();
@@ -168,6 +171,24 @@ TEST_F(WhatIfTest, StaysInTheCallersPartOfTheFleet) {
   v1::StartWhatIfRequest request;
   *request.mutable_tailoring() = Request().tailoring();
   EXPECT_EQ(Run(request, limited).what_if().host_count(), 0);
+}
+
+TEST_F(WhatIfTest, IsNobodysButWhoStartedIt) {
+  v1::StartWhatIfRequest request;
+  *request.mutable_tailoring() = Request().tailoring();
+  const Principal owner = {"7", "olga", store::Role::kOperator, "env=prod"};
+  const auto started = parts_.what_ifs.Start(owner, request);
+  ASSERT_TRUE(started.ok()) << started.status();
+  v1::GetWhatIfRequest get;
+  get.set_id(started->id());
+  EXPECT_TRUE(parts_.what_ifs.Get(owner, get).ok());
+  Principal namesake = owner;
+  namesake.token_id = "8";
+  EXPECT_TRUE(absl::IsNotFound(parts_.what_ifs.Get(namesake, get).status()));
+  // What was found in a part of the fleet is for those who see that part.
+  Principal moved = owner;
+  moved.scope = "env=dev";
+  EXPECT_TRUE(absl::IsNotFound(parts_.what_ifs.Get(moved, get).status()));
 }
 
 TEST_F(WhatIfTest, ADocumentIsRefusedWithItsLines) {

@@ -3,6 +3,7 @@
 #include <google/protobuf/util/time_util.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -200,6 +201,37 @@ TEST_F(WaiversTest, TheirProposerMayWithdrawThem) {
   EXPECT_EQ(parts_.waivers.Revoke(Operator(), request)->state(), v1::Waiver::REVOKED);
 }
 
+TEST(WaiversOfTwoBaselinesTest, ASlugSelectsThoseOfItsRules) {
+  Parts parts({ScoredBaseline(), RenumberedBaseline()});
+  std::map<std::string, std::string> ids;
+  for (const char* baseline : {"base", "renumbered"}) {
+    v1::CreateWaiverRequest request;
+    v1::Waiver& waiver = *request.mutable_waiver();
+    v1::RuleRef& rule = *waiver.add_rules();
+    rule.set_baseline(baseline);
+    rule.set_rule("r2");
+    waiver.mutable_selector()->set_all(true);
+    waiver.set_reason("accepted");
+    waiver.set_owner("storage");
+    waiver.mutable_expire_time()->set_seconds(absl::ToUnixSeconds(At(1000)));
+    const auto made = parts.waivers.Create(Operator(), request);
+    ASSERT_TRUE(made.ok()) << made.status();
+    ids[baseline] = made->id();
+  }
+  const auto listed = [&parts](const std::string& rule) {
+    v1::ListWaiversRequest request;
+    request.set_rule(rule);
+    const auto page = parts.waivers.List(Viewer(), request);
+    EXPECT_TRUE(page.ok()) << page.status();
+    std::set<std::string> found;
+    for (const v1::Waiver& waiver : page->waivers()) found.insert(waiver.id());
+    return found;
+  };
+  EXPECT_EQ(listed("slug-of-r2"), std::set<std::string>{ids["base"]});
+  EXPECT_EQ(listed("slug-of-r4"), std::set<std::string>{ids["renumbered"]});
+  EXPECT_EQ(listed("r2"), (std::set<std::string>{ids["base"], ids["renumbered"]}));
+}
+
 TEST_F(WaiversTest, ListsByExpiryWithFilters) {
   ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
   std::vector<std::string> ids;
@@ -227,6 +259,8 @@ TEST_F(WaiversTest, ListsByExpiryWithFilters) {
   request.Clear();
   request.mutable_expire_before()->set_seconds(absl::ToUnixSeconds(At(450)));
   EXPECT_EQ(listed(request), (Found{ids[1], ids[2]}));
+  request.mutable_expire_before()->set_seconds(10'000'000'000'000);
+  EXPECT_EQ(listed(request), listed({})) << "more microseconds than 64 bits hold";
   request.Clear();
   ASSERT_TRUE(Approve(ids[2]).ok());
   request.add_states(v1::Waiver::APPROVED);

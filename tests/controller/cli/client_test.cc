@@ -81,6 +81,17 @@ TEST_F(ClientTest, ErrorsOfTheApiBecomeExitStatuses) {
   }
 }
 
+TEST_F(ClientTest, WhatTheControllerSaysItselfIsNoUnreachableController) {
+  answers_.host_pages.resize(1);
+  answers_.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "the change was made");
+  EXPECT_TRUE(absl::StrContains(Ask({"hosts"}).err, "cannot reach"));
+  answers_.reason = "NOT_RECORDED";
+  const Ran ran = Ask({"hosts"});
+  EXPECT_EQ(ran.exit_status, kFailed);
+  EXPECT_TRUE(absl::StrContains(ran.err, "the change was made")) << ran.err;
+  EXPECT_FALSE(absl::StrContains(ran.err, "cannot reach")) << ran.err;
+}
+
 TEST_F(ClientTest, HostsReadsAllPagesOrAsManyAsAsked) {
   answers_.host_pages.resize(2);
   for (int page = 0; page < 2; ++page) {

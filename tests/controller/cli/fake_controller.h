@@ -70,6 +70,8 @@ struct SelfSigned {
 struct Answers {
   // Every call ends with this, when it is not OK.
   grpc::Status status;
+  // The reason of `status`; empty: it comes from the way to the controller.
+  std::string reason;
   v1::Baseline baseline;
   // One page each, in this order.
   std::vector<v1::ListHostsResponse> host_pages;
@@ -154,6 +156,7 @@ class FakeController : private v1::HostService::Service,
       return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "the token is not valid");
     }
     if (answers.status.ok()) *to = from;
+    if (!answers.reason.empty()) context->AddTrailingMetadata("plimsoll-reason", answers.reason);
     return answers.status;
   }
   grpc::Status ListHosts(grpc::ServerContext* context, const v1::ListHostsRequest* request,

@@ -187,7 +187,7 @@ TEST_F(FindingPagesTest, FiltersByRuleBaselineAndSeverity) {
   FindingQuery query;
   query.statuses = kFailOrUnknown;
   query.baseline_id = "azure-docker";
-  query.rule_ids = {"5.04", "5.10"};
+  query.rules = {{"azure-docker", "5.04"}, {"azure-docker", "5.10"}, {"none", "5.05"}};
   query.minimum_severity = v1::CRITICAL;
   const auto page = pages_.List(query);
   ASSERT_TRUE(page.ok()) << page.status();
@@ -242,9 +242,9 @@ TEST_F(FindingPagesTest, LooksForRareFindingsABoundedWhile) {
   query.statuses = {Verdict::UNKNOWN};
   query.selection.selector = *ParseSelector("!env");
   for (const Verdict& verdict : fleet_.reports["x-10"]["azure-docker"].verdicts()) {
-    if (verdict.status() == Verdict::FAIL) query.rule_ids = {verdict.rule_id()};
+    if (verdict.status() == Verdict::FAIL) query.rules = {{"azure-docker", verdict.rule_id()}};
   }
-  ASSERT_FALSE(query.rule_ids.empty());
+  ASSERT_FALSE(query.rules.empty());
   query.limit = 2;
   const FindingPages impatient(fleet_.index, fleet_.store->reports(), fleet_.book, 10);
   int pages = 0;

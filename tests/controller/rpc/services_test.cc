@@ -74,6 +74,77 @@ TEST_F(ServicesTest, AnswersAndErrorsComeThrough) {
   EXPECT_TRUE(absl::StrContains(missing.error_message(), "web-2")) << missing.error_message();
 }
 
+// The first value of a key; "-": there is none.
+std::string TrailingOf(const grpc::ClientContext& context, const char* key) {
+  const auto& metadata = context.GetServerTrailingMetadata();
+  const auto it = metadata.find(key);
+  return it == metadata.end() ? "-" : std::string(it->second.data(), it->second.size());
+}
+
+TEST_F(ServicesTest, ErrorsNameTheirReasonAndTheField) {
+  const std::string token = Token(Role::kViewer);
+  const struct {
+    int page_size;
+    const char* host;
+    const char* reason;
+    const char* field;
+  } rows[] = {
+      {1, "", "-", "-"},
+      {1001, "", "INVALID_FIELD", "pageSize"},
+      {0, "none", "NOT_FOUND", "-"},
+  };
+  for (const auto& row : rows) {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", token);
+    if (*row.host == '\0') {
+      v1::ListHostsRequest request;
+      request.set_page_size(row.page_size);
+      v1::ListHostsResponse response;
+      (void)hosts_->ListHosts(&context, request, &response);
+    } else {
+      v1::GetHostRequest request;
+      request.set_host(row.host);
+      v1::Host host;
+      (void)hosts_->GetHost(&context, request, &host);
+    }
+    EXPECT_EQ(TrailingOf(context, "plimsoll-reason"), row.reason) << row.page_size;
+    EXPECT_EQ(TrailingOf(context, "plimsoll-field"), row.field) << row.page_size;
+  }
+  grpc::ClientContext context;
+  v1::Scan scan;
+  auto stream = Watch(context, "s-none");
+  EXPECT_FALSE(stream->Read(&scan));
+  (void)stream->Finish();
+  EXPECT_EQ(TrailingOf(context, "plimsoll-reason"), "NOT_FOUND");
+}
+
+TEST_F(ServicesTest, ABusyControllerSaysSoAtOnce) {
+  // Nothing may wait.
+  ApiServices busy{ApiParts{parts_.authenticator, *workers_, parts_.methods, 0}};
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  busy.Register(builder);
+  const auto server = builder.BuildAndStart();
+  const auto channel =
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
+  const auto expect_busy = [](const grpc::ClientContext& context, const grpc::Status& status) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_TRUE(absl::StrContains(status.error_message(), "busy")) << status.error_message();
+    EXPECT_EQ(TrailingOf(context, "plimsoll-reason"), "RESOURCE_EXHAUSTED");
+  };
+  grpc::ClientContext once;
+  v1::Host host;
+  expect_busy(once, v1::HostService::NewStub(channel)->GetHost(&once, v1::GetHostRequest(), &host));
+  grpc::ClientContext watch;
+  v1::Scan scan;
+  const auto scans = v1::ScanService::NewStub(channel);
+  auto stream = scans->WatchScan(&watch, v1::WatchScanRequest());
+  EXPECT_FALSE(stream->Read(&scan));
+  expect_busy(watch, stream->Finish());
+  server->Shutdown();
+}
+
 TEST_F(ServicesTest, WhatBreaksInsideIsNotTold) {
   const std::string token = Token(Role::kViewer);
   // One that asks the database; lists of hosts come from the index.

@@ -1,4 +1,4 @@
-#include "controller/api/scan_requests.h"
+#include "controller/api/requests.h"
 
 #include <algorithm>
 

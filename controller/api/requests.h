@@ -1,4 +1,4 @@
-// What requests for scans and for schedules have in common.
+// What requests have in common.
 #pragma once
 
 #include <google/protobuf/duration.pb.h>
