@@ -71,7 +71,7 @@ class Fleet(unittest.TestCase):
         self.assertEqual(self.controller.json("hosts")["hosts"], [])
 
     def test_revoked_host_is_cut_off_at_once(self):
-        agent = self.connect()
+        agent = self.connect("--reconnect-max", "2s")
         host = self.controller.evaluated_hosts()[0]["id"]
         self.controller.cli("hosts", "--revoke", host, "--reason", "test")
         self.assertEqual(agent.wait(120), 3)
