@@ -41,6 +41,7 @@ build_release() {
   say "building (Release)"
   if configure_only && ninja -C "$BUILD" -j "$JOBS" --quiet plimsoll plimsoll-collector plimsoll-controller integration_tests e2e_programs; then
     pass 1
+    check "libraries of deploy/packages (tests/lint/packages_test)" tests/lint/packages_test "$BUILD"
   else
     fail 1 "build (Release)"
     return 1
@@ -161,6 +162,7 @@ lint() {
   check "size and comments (tests/lint/size_test)" tests/lint/size_test
   check "examples (tests/lint/examples_test)" tests/lint/examples_test
   check "statements (tests/lint/statements_test)" tests/lint/statements_test
+  check "tests are counted (tests/lint/counts_test)" tests/lint/counts_test
   if configure_only && ninja -C "$BUILD" -j "$JOBS" --quiet proto proto_services; then
     check "clang-tidy over what changed" tests/lint/tidy "$BUILD"
   else

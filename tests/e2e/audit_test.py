@@ -24,12 +24,9 @@ class Audit(unittest.TestCase):
         cls.engine = cls.enterClassContext(engines.Engine("audited"))
 
     def setUp(self):
-        self.addCleanup(self.restore)
+        self.addCleanup(auditctl, "-e", self.enabled)
+        self.addCleanup(auditctl, "-D")
         auditctl("-e", "1")
-
-    def restore(self):
-        auditctl("-D")
-        auditctl("-e", self.enabled)
 
     def status(self, rule="1.07"):
         return plimsoll.evaluate(plimsoll.collect(self.engine))[rule]["status"]
