@@ -2,10 +2,10 @@
 PASSED=0
 FAILED=0
 FAILURES=()
-BUILD=${PLIMSOLL_BUILD_DIR:-$PWD/build}
+# Whole: steps that change folders use it too.
+BUILD=$(realpath -ms "${PLIMSOLL_BUILD_DIR:-build}")
 SANITIZED=$BUILD-asan
 JOBS=${JOBS:-$(nproc)}
-export CTEST_OUTPUT_ON_FAILURE=1
 
 say() { printf '\n=== %s (%ds)\n' "$*" "$SECONDS"; }
 pass() { PASSED=$((PASSED + $1)); }
@@ -41,6 +41,7 @@ build_release() {
   say "building (Release)"
   if configure_only && ninja -C "$BUILD" -j "$JOBS" --quiet plimsoll plimsoll-collector plimsoll-controller integration_tests e2e_programs; then
     pass 1
+    check "libraries of deploy/packages (tests/lint/packages_test)" tests/lint/packages_test "$BUILD"
   else
     fail 1 "build (Release)"
     return 1
@@ -48,9 +49,9 @@ build_release() {
 }
 
 # run_ctest DIRECTORY LABEL: runs the test binaries with that label and counts their tests; a binary that ends without
-# a verdict (a crash, a time-out) counts as one failure.
+# a verdict (a crash, a time-out), or badly after a good one (a leak, a crash at exit), counts as one failure.
 run_ctest() {
-  local log passed bad ended binaries
+  local log passed bad ended binaries broken explained
   log=$(mktemp)
   (cd "$1" && ctest -V -L "^$2\$" -j "$JOBS" --no-tests=error) >"$log" 2>&1
   grep -E 'FAILED|Failure|ERROR: |runtime error|SUMMARY|Timeout|Exception|^ *[0-9]+/[0-9]+ Test' "$log" | head -200
@@ -58,11 +59,14 @@ run_ctest() {
   bad=$(sed -nE 's/.*\[  FAILED  \] ([0-9]+) tests?, listed below:.*/\1/p' "$log" | paste -sd+ | bc)
   binaries=$(sed -nE 's/.* tests failed out of ([0-9]+)$/\1/p' "$log" | tail -1)
   ended=$(grep -cE '\[  PASSED  \] [0-9]+ tests?\.' "$log")
+  broken=$(sed -nE 's/.* ([0-9]+) tests failed out of [0-9]+$/\1/p' "$log" | tail -1)
+  explained=$(($(grep -cE '\[  FAILED  \] [0-9]+ tests?, listed below:' "$log") + (${binaries:-0} > ended ? ${binaries:-0} - ended : 0)))
   if [ "${bad:-0}" -gt 0 ]; then grep -B30 '\[  FAILED  \] .*ms)' "$log" | head -300; fi
   rm -f "$log"
   pass "${passed:-0}"
   [ "${bad:-0}" -eq 0 ] || fail "$bad" "$2 tests"
   [ -n "$binaries" ] && [ "$ended" -ge "$binaries" ] || fail 1 "$2 tests: only ${ended:-0} of ${binaries:-?} binaries ended"
+  [ "${broken:-0}" -le "$explained" ] || fail $((broken - explained)) "$2 tests: binaries ended badly (a leak, a crash at exit)"
 }
 
 build_sanitized() { # TARGET
@@ -118,14 +122,17 @@ integration() {
   run_ctest "$BUILD" integration
 }
 
-# Files run side by side, each with engines and controllers of its own; most of their time is waiting.
+# Files run side by side, each with engines and controllers of its own; most of their time is waiting. The kernel's audit
+# rules are everybody's: audit_test runs before the others, alone.
 e2e() {
   say "end-to-end tests (Docker engines of their own)"
   local logs module ran bad
   logs=$(mktemp -d)
-  (cd tests/e2e && ls -S *_test.py) | sed 's/\.py$//' |
-    PLIMSOLL_BIN=$BUILD xargs -P "$JOBS" -I{} sh -c \
-      'cd tests/e2e && python3 -m unittest -v "$1" >"$2/$1" 2>&1; cat "$2/$1"' e2e {} "$logs"
+  export PLIMSOLL_BIN=$BUILD
+  export -f e2e_one
+  e2e_one audit_test "$logs"
+  (cd tests/e2e && ls -S *_test.py) | sed 's/\.py$//' | grep -vx audit_test |
+    xargs -P "$JOBS" -I{} bash -c 'e2e_one "$@"' e2e {} "$logs"
   for module in tests/e2e/*_test.py; do
     module=$(basename "$module" .py)
     ran=$(sed -nE 's/^Ran ([0-9]+) tests? in .*/\1/p' "$logs/$module")
@@ -142,6 +149,11 @@ e2e() {
   rm -rf "$logs"
 }
 
+e2e_one() { # MODULE LOGS
+  (cd tests/e2e && python3 -m unittest -v "$1") >"$2/$1" 2>&1
+  cat "$2/$1"
+}
+
 lint() {
   say "lint"
   check "format (clang-format)" tests/lint/format
@@ -150,6 +162,7 @@ lint() {
   check "size and comments (tests/lint/size_test)" tests/lint/size_test
   check "examples (tests/lint/examples_test)" tests/lint/examples_test
   check "statements (tests/lint/statements_test)" tests/lint/statements_test
+  check "tests are counted (tests/lint/counts_test)" tests/lint/counts_test
   if configure_only && ninja -C "$BUILD" -j "$JOBS" --quiet proto proto_services; then
     check "clang-tidy over what changed" tests/lint/tidy "$BUILD"
   else

@@ -14,7 +14,14 @@
 namespace plimsoll::support {
 namespace {
 constexpr size_t kMaxKeyFileBytes = 1 << 20;
+
+// For its owner alone, or a credential of systemd 254 and later: root's, mode 0440, where the
+// group's bits are the mask of the access list that lets in the unit's user and nobody else.
+bool IsPrivate(const struct stat& status) {
+  const mode_t mode = status.st_mode & 07777;
+  return (mode & 077) == 0 || (mode == 0440 && status.st_uid == 0 && status.st_gid == 0);
 }
+}  // namespace
 
 absl::Status MakePrivateDirectory(const std::string& dir) {
   std::error_code error;
@@ -66,7 +73,7 @@ absl::StatusOr<std::string> ReadKeyFile(const std::string& path, bool secret) {
   if (!S_ISREG(status.st_mode)) {
     return absl::FailedPreconditionError(absl::StrCat(path, " is not a regular file"));
   }
-  if (secret && (status.st_mode & 077) != 0) {
+  if (secret && !IsPrivate(status)) {
     return absl::FailedPreconditionError(
         absl::StrCat(path, " can be read by other users; run: chmod 600 ", path));
   }

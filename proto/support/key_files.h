@@ -18,7 +18,7 @@ absl::Status WritePrivateFile(const std::string& path, absl::string_view content
                               unsigned mode = 0600);
 
 // Reads a small file. NOT_FOUND: there is none. FAILED_PRECONDITION: `secret` and others may read
-// it; the message has the chmod to run.
+// it; the message has the chmod to run. A credential of systemd (root:root, 0440) counts as closed.
 absl::StatusOr<std::string> ReadKeyFile(const std::string& path, bool secret);
 
 }  // namespace plimsoll::support

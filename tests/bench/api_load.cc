@@ -1,13 +1,16 @@
-// Times calls of a controller's API, one after the other over one connection, for
-// tests/bench/fleet.
+// Times calls of a controller's API, one after the other on one connection, for tests/bench/fleet.
 //
-//   api_load SERVER CA TOKEN_FILE bare COUNT            a call that is refused at once: transport
-//   alone api_load SERVER CA TOKEN_FILE summary COUNT SEED    GetSummary, label selectors of
-//   fleet_sim's labels api_load SERVER CA TOKEN_FILE hosts COUNT SEED      ListHosts, pages of 100,
-//   first ones and later ones, selectors api_load SERVER CA TOKEN_FILE findings COUNT SEED
-//   ListFindings, likewise api_load SERVER CA TOKEN_FILE watch HOST RULE SECONDS
-//                       polls the host's report; prints "NANOSECONDS OBJECT..." whenever the
-//                       objects that fail RULE change, with the wall clock of the answer
+//   api_load SERVER CA TOKEN_FILE bare COUNT
+//       a call that is refused at once: transport alone
+//   api_load SERVER CA TOKEN_FILE summary COUNT SEED
+//       GetSummary, label selectors of fleet_sim's labels
+//   api_load SERVER CA TOKEN_FILE hosts COUNT SEED
+//       ListHosts, pages of 100, first ones and later ones, selectors
+//   api_load SERVER CA TOKEN_FILE findings COUNT SEED
+//       ListFindings, likewise
+//   api_load SERVER CA TOKEN_FILE watch HOST RULE SECONDS
+//       polls the host's report; prints "NANOSECONDS OBJECT..." whenever the objects that fail RULE
+//       change, with the wall clock of the answer
 //
 // The first four print one JSON object: {"count": N, "p50": MS, "p99": MS, "max": MS, "rows": N}.
 #include <grpcpp/create_channel.h>

@@ -44,7 +44,6 @@ def big(bench):
                 raise AssertionError("the templates were not ingested")
     copies = bench.hosts // TEMPLATES - 1
     begin = time.monotonic()
-    bench.cluster.sql("SET synchronous_commit = off", DATABASE)
     # Heard of from now on, so that they are not stale while the figures are taken.
     multiply(bench, "host", "id", copies, hostname="hostname || '-' || k", last_seen="now() + interval '1 day'",
              changed="pg_current_xact_id()", connected="false")

@@ -7,6 +7,8 @@
 // it are answered, and timed from then. Meanwhile SLOW other connections (from 127.0.0.2 on, 500 an
 // address) each send a header one byte every few seconds and come again when they are cut off.
 // Prints {"count": N, "p50": MS, "p99": MS, "max": MS, "slow": CONNECTED}.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <atomic>
 #include <boost/asio.hpp>
@@ -35,6 +37,7 @@ using Stream = boost::beast::ssl_stream<tcp::socket>;
 
 constexpr int kConnections = 8;
 constexpr int kSlowAddress = 500;
+constexpr std::chrono::seconds kConnectTime{60};
 const char* const kSelectors[] = {"",
                                   "env%3Dprod",
                                   "env%3Dprod%2C%21legacy",
@@ -131,6 +134,10 @@ int main(int argc, char** argv) {
   const double rate = std::atof(argv[3]);
   const int seconds = std::atoi(argv[4]);
   const int slow = std::atoi(argv[5]);
+  rlimit descriptors{};
+  getrlimit(RLIMIT_NOFILE, &descriptors);
+  descriptors.rlim_cur = descriptors.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &descriptors);
   std::atomic<bool> stop{false};
   std::atomic<int> connected{0};
   std::vector<std::thread> trickling;
@@ -138,7 +145,15 @@ int main(int argc, char** argv) {
     trickling.emplace_back(
         [&, i] { Trickle(i, std::min(kSlowAddress, slow - i), port, stop, connected); });
   }
-  while (connected < slow) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  for (const auto begin = Clock::now(); connected < slow;) {
+    if (Clock::now() - begin > kConnectTime) {
+      std::fprintf(stderr, "rest_load: %d of %d slow connections within %lld s\n", connected.load(),
+                   slow, static_cast<long long>(kConnectTime.count()));
+      // Threads that still connect are not waited for.
+      std::_Exit(1);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
   std::vector<std::vector<double>> times(kConnections);
   std::vector<std::thread> asking;
   for (int i = 0; i < kConnections; ++i) {

@@ -92,10 +92,10 @@ class Engine:
         self.import_image("bb")
 
     def start_daemon(self):
-        self.log = open(self.root / "dockerd.log", "ab")
-        self.daemon = subprocess.Popen(
-            self._inside() + ["env", f"PATH={self._runc_path()}", "dockerd", *self.flags],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        with open(self.root / "dockerd.log", "ab") as log:
+            self.daemon = subprocess.Popen(
+                self._inside() + ["env", f"PATH={self._runc_path()}", "dockerd", *self.flags],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
         def answers():
             if self.daemon.poll() is not None:
@@ -121,7 +121,6 @@ class Engine:
             if ids:
                 self.docker("rm", "-f", *ids, check=False)
             self.stop_daemon()
-            self.log.close()
         if self.holder:
             self.holder.kill()
             self.holder.wait()

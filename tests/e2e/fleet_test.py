@@ -71,7 +71,7 @@ class Fleet(unittest.TestCase):
         self.assertEqual(self.controller.json("hosts")["hosts"], [])
 
     def test_revoked_host_is_cut_off_at_once(self):
-        agent = self.connect()
+        agent = self.connect("--reconnect-max", "2s")
         host = self.controller.evaluated_hosts()[0]["id"]
         self.controller.cli("hosts", "--revoke", host, "--reason", "test")
         self.assertEqual(agent.wait(120), 3)
@@ -86,7 +86,8 @@ class Fleet(unittest.TestCase):
         after = self.controller.json("summary")
         self.assertEqual(before["counts"], after["counts"])
         postmaster = next(self.controller.data.rglob("postmaster.pid")).read_text().split()[0]
-        uid = next(l for l in open(f"/proc/{postmaster}/status") if l.startswith("Uid:")).split()[1]
+        status = pathlib.Path(f"/proc/{postmaster}/status").read_text()
+        uid = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1]
         self.assertNotEqual(uid, "0")
 
     def test_second_controller_on_the_same_directory_refuses(self):
@@ -129,6 +130,11 @@ class Secrets(unittest.TestCase):
             controller.agent(self.engine)
             wait_for(controller.evaluated_hosts, "first report", 30)
             self.assertNotIn(self.MARKER, controller.cli("host", controller.evaluated_hosts()[0]["id"], "-o", "json").stdout)
+            stored, unpacked = controller.stored_bytes()
+            # The container itself is there, by its name.
+            self.assertIn(b"marked", unpacked)
+            self.assertNotIn(needle, stored)
+            self.assertNotIn(needle, unpacked)
             controller.stop()
             for file in (controller.data / "postgres").rglob("*"):
                 if file.is_file():

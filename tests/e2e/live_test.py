@@ -11,6 +11,29 @@ import plimsoll
 from engine import wait_for
 
 
+class Spool:
+    """What a collector that is cut off has written down."""
+
+    QUIET_SECONDS = 1
+
+    def __init__(self, state):
+        self.file = state / "spool" / "spool"
+        self.size = self.file.stat().st_size
+
+    def wait_for_more(self):
+        """Until something is written and then, one change being several events, nothing for a while."""
+        changed = None
+
+        def settled():
+            nonlocal changed
+            size = self.file.stat().st_size
+            if size != self.size:
+                self.size, changed = size, time.monotonic()
+            return changed is not None and time.monotonic() - changed > self.QUIET_SECONDS
+
+        wait_for(settled, "changes in the spool", 20)
+
+
 class Live(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -106,15 +129,15 @@ class Live(unittest.TestCase):
     def test_what_was_seen_while_cut_off_is_told_with_its_time(self):
         agent = self.connect()
         self.controller.stop()
+        spool = Spool(agent.state)
         self.engine.start("bad", "--privileged")
-        time.sleep(2)
+        spool.wait_for_more()
         self.engine.docker("rm", "-f", "bad")
         # The collector itself is killed in between: what it saw is on disk.
-        time.sleep(2)
+        spool.wait_for_more()
         agent.kill()
         agent.wait(10)
         back = time.time()
-        time.sleep(1)
         self.controller.start()
         self.controller.agent(self.engine, state=agent.state)
         host = self.controller.evaluated_hosts()[0]["id"]
@@ -140,9 +163,6 @@ class Live(unittest.TestCase):
         wait_for(lambda: self.controller.json("summary")["evaluatedHostCount"] == 1, "the host", 30)
         agent.send_signal(signal.SIGSTOP)
         try:
-            # What it said before it was stopped may still be on its way.
-            time.sleep(3)
-
             def stale():
                 summary = self.controller.json("summary")
                 return summary if summary.get("staleHostCount") == 1 else None
@@ -179,7 +199,7 @@ class Live(unittest.TestCase):
         wait_for(lambda: self.controller.json("hosts")["hosts"][0]["connection"] == "CONNECTED", "release", 60)
 
     def test_removed_hosts_leave_and_their_history_stays(self):
-        agent = self.connect()
+        agent = self.connect("--reconnect-max", "2s")
         host = self.controller.evaluated_hosts()[0]["id"]
         self.controller.cli("hosts", "--remove", host, "--reason", "scrapped")
         # It asks a few times, further and further apart, before it believes that it is unwanted.

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -53,19 +54,23 @@ class Controller:
         self.agents = []
 
     def __enter__(self):
-        self.start()
-        self.cli("login", "--server", f"localhost:{self.api_port}", "--ca", self.data / "pki" / "ca.pem",
-                 "--token-file", self.data / "admin.token")
+        try:
+            self.start()
+            self.cli("login", "--server", f"localhost:{self.api_port}", "--ca", self.data / "pki" / "ca.pem",
+                     "--token-file", self.data / "admin.token")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def start(self):
-        self.log = open(self.root / "controller.log", "ab")
-        started_before = self.log_text().count("serving ")
-        self.process = subprocess.Popen(
-            [BIN / "plimsoll-controller", "--data-dir", self.data, "--listen-collectors",
-             f"{self.address}:{self.collector_port}", "--listen-api", f"127.0.0.1:{self.api_port}", "--rest-address",
-             f"127.0.0.1:{self.rest_port}", *self.options],
-            stdout=self.log, stderr=self.log)
+        with open(self.root / "controller.log", "ab") as log:
+            started_before = self.log_text().count("serving ")
+            self.process = subprocess.Popen(
+                [BIN / "plimsoll-controller", "--data-dir", self.data, "--listen-collectors",
+                 f"{self.address}:{self.collector_port}", "--listen-api", f"127.0.0.1:{self.api_port}", "--rest-address",
+                 f"127.0.0.1:{self.rest_port}", *self.options],
+                stdout=log, stderr=log)
         wait_for(lambda: self.process.poll() is not None or self.log_text().count("serving ") > started_before,
                  "controller", 60)
         if self.process.poll() is not None:
@@ -88,16 +93,27 @@ class Controller:
     def json(self, *arguments):
         return json.loads(self.cli(*arguments, "-o", "json").stdout)
 
-    def sql(self, statement):
-        """Rows of `statement`, asked of the embedded database; one line a row, columns separated by "|"."""
+    def _ask_database(self, program, *options):
         postgres = self.data / "postgres"
         named = postgres / "socket_dir"
         folder = named.read_text().strip() if named.exists() else postgres / "run"
-        done = subprocess.run(["psql", "-X", "-At", "-h", folder, "-p", "5432", "-U", "plimsoll", "-d", "plimsoll", "-c", statement],
+        done = subprocess.run([program, *options, "-h", folder, "-p", "5432", "-U", "plimsoll", "-d", "plimsoll"],
                               capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
-            raise AssertionError(f"psql: {done.stderr}")
-        return done.stdout.splitlines()
+            raise AssertionError(f"{program}: {done.stderr}")
+        return done.stdout
+
+    def sql(self, statement):
+        """Rows of `statement`, asked of the embedded database; one line a row, columns separated by "|"."""
+        return self._ask_database("psql", "-X", "-At", "-c", statement).splitlines()
+
+    def stored_bytes(self):
+        """Everything the embedded database holds, as it is, and what is packed in it, unpacked."""
+        dump = self._ask_database("pg_dump", "--data-only")
+        columns = [bytes.fromhex(digits) for digits in re.findall(r"\\\\x((?:[0-9a-f]{2})+)", dump)]
+        packed = b"".join(column for column in columns if column.startswith(b"\x28\xb5\x2f\xfd"))
+        plain = subprocess.run(["zstd", "-dcq"], input=packed, stdout=subprocess.PIPE, check=True, timeout=60).stdout
+        return b"\n".join([dump.encode(), *columns]), plain
 
     def token(self, *options):
         """A new enrolment token's file."""
@@ -110,11 +126,12 @@ class Controller:
         `process.log_file`, its state in `process.state`."""
         state = state or self.root / f"state-{len(self.agents)}"
         log_file = self.root / f"collector-{len(self.agents)}.log"
-        process = subprocess.Popen(
-            [*prefix, BIN / "plimsoll-collector", "--controller", f"localhost:{self.collector_port}", "--ca",
-             authority or self.data / "pki" / "ca.pem", "--enroll-token-file", token or self.token(), "--state-dir", state,
-             "--docker-socket", engine.socket, *options],
-            stdout=open(log_file, "wb"), stderr=subprocess.STDOUT)
+        with open(log_file, "wb") as log:
+            process = subprocess.Popen(
+                [*prefix, BIN / "plimsoll-collector", "--controller", f"localhost:{self.collector_port}", "--ca",
+                 authority or self.data / "pki" / "ca.pem", "--enroll-token-file", token or self.token(), "--state-dir", state,
+                 "--docker-socket", engine.socket, *options],
+                stdout=log, stderr=subprocess.STDOUT)
         process.log_file = log_file
         process.state = state
         self.agents.append(process)
@@ -127,7 +144,6 @@ class Controller:
         if self.process and self.process.poll() is None:
             self.process.kill() if kill else self.process.terminate()
             self.process.wait(60)
-        self.log.close()
 
     def __exit__(self, *_):
         for agent in self.agents:

@@ -1,6 +1,8 @@
 """Verdicts on real engines, through the command line."""
 
+import pathlib
 import subprocess
+import tempfile
 import unittest
 
 import engine as engines
@@ -124,8 +126,6 @@ class HardenedHost(unittest.TestCase):
         report = self.report()
         for rule in ("2.07", "2.12", "2.14", "2.15", "2.18"):
             self.assertEqual(report[rule]["status"], "PASS", report[rule])
-        # Isolation needs bridge filtering in the kernel as well as the flag.
-        self.assertIn(report["2.01"]["status"], ("PASS", "FAIL", "UNKNOWN"))
 
     def test_file_modes_are_masks_not_numbers(self):
         self.engine.write("/etc/docker/daemon.json.probe", "{}")
@@ -149,54 +149,15 @@ class HardenedHost(unittest.TestCase):
         self.engine.run("rm", "-r", "/etc/docker/certs.d")
 
 
-class Audit(unittest.TestCase):
-    """Kernel audit rules, loaded with auditctl and taken out again."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.engine = cls.enterClassContext(engines.Engine("audited"))
-
-    def auditctl(self, *words):
-        subprocess.run(["auditctl", *words], check=True, capture_output=True)
-
-    def setUp(self):
-        self.auditctl("-D")
-        self.auditctl("-e", "1")
-
-    def tearDown(self):
-        self.auditctl("-D")
-        self.auditctl("-e", "0")
-
-    def status(self, rule="1.07"):
-        return plimsoll.evaluate(plimsoll.collect(self.engine))[rule]["status"]
-
-    def test_watch_on_the_directory_passes(self):
-        self.auditctl("-w", "/etc/docker", "-p", "wa", "-k", "docker")
-        self.assertEqual(self.status(), "PASS")
-
-    def test_rules_without_auditing_fail(self):
-        self.auditctl("-w", "/etc/docker", "-p", "wa", "-k", "docker")
-        self.auditctl("-e", "0")
-        self.assertEqual(self.status(), "FAIL")
-
-    def test_a_file_in_the_directory_is_not_the_directory(self):
-        self.auditctl("-w", "/etc/docker/daemon.json", "-p", "wa", "-k", "docker")
-        self.assertEqual(self.status(), "FAIL")
-
-    def test_never_before_always_suppresses(self):
-        self.auditctl("-a", "never,exit", "-F", "dir=/etc/docker", "-F", "perm=wa")
-        self.auditctl("-w", "/etc/docker", "-p", "wa")
-        self.assertEqual(self.status(), "FAIL")
-
-
 class NoEngine(unittest.TestCase):
     """A socket nobody listens on: host rules are judged, the rest is unknown with the reason."""
 
     def test_reports_what_can_be_judged(self):
-        facts = "/tmp/plimsoll-no-engine.binpb"
-        subprocess.run([plimsoll.BIN / "plimsoll-collector", "--once", "--out", facts, "--docker-socket",
-                        "/nonexistent/docker.sock"], check=True, timeout=60)
-        report = plimsoll.evaluate(facts)
+        with tempfile.TemporaryDirectory() as folder:
+            facts = pathlib.Path(folder) / "facts.binpb"
+            subprocess.run([plimsoll.BIN / "plimsoll-collector", "--once", "--out", facts, "--docker-socket",
+                            "/nonexistent/docker.sock"], check=True, timeout=60)
+            report = plimsoll.evaluate(facts)
         self.assertEqual(report["5.04"]["status"], "UNKNOWN")
         self.assertEqual(report["5.04"]["reason"], "engine_unreachable")
         self.assertIn(report["3.05"]["status"], ("PASS", "FAIL", "NOT_APPLICABLE"))

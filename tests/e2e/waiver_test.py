@@ -90,7 +90,7 @@ class Waiver(unittest.TestCase):
     def test_an_expired_one_brings_the_failure_back(self):
         self.engine.start("bad", "--privileged")
         wait_for(lambda: self.failing() == {"bad"}, "finding", 20)
-        waiver = self.propose(expires="40s")
+        waiver = self.propose(expires="15s")
         self.second("waiver", "approve", waiver)
         wait_for(lambda: self.counts()["waived"] == 1, "waived count", 20)
         wait_for(lambda: self.counts()["waived"] == 0, "expiry", 60)

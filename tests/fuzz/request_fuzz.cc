@@ -8,7 +8,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <cstdlib>
+#include <boost/json/parse.hpp>
 
 #include "controller/rest/errors.h"
 #include "controller/rest/http_codec.h"
@@ -16,11 +16,21 @@
 #include "controller/rest/transcode.h"
 #include "proto/support/utf8.h"
 #include "tests/controller/rest/fake_api.h"
+#include "tests/fuzz/invariants.h"
 
 namespace plimsoll::rest {
 namespace {
 
 namespace http = boost::beast::http;
+
+// Every error is JSON that can be read back, and says what it is.
+void RequireReadable(const HttpResponse& response) {
+  boost::system::error_code error;
+  const boost::json::value body = boost::json::parse(response.body, error);
+  fuzz::Require(!error && body.is_object() && body.as_object().contains("error"),
+                "an error that is not JSON");
+  fuzz::Require(support::IsPlainUtf8(response.body), "an error that is not text");
+}
 
 void Fuzz(const char* data, size_t size) {
   static auto* const api = new FakeApi;
@@ -42,25 +52,37 @@ void Fuzz(const char* data, size_t size) {
     if (took == 0) break;
     used += took;
   }
-  if (error) (void)RefusalOf(error, "id");
+  if (error) {
+    if (const auto refusal = RefusalOf(error, "id")) RequireReadable(*refusal);
+  }
   if (error || !parser.is_done()) return;
   auto request = ToRequest(parser.release(), "peer", "id");
-  if (!request.ok()) return;
+  if (!request.ok()) {
+    RequireReadable(ErrorResponse(request.status(), "id"));
+    return;
+  }
   for (const std::string& segment : request->target.segments) {
-    if (segment.empty() || segment == ".." || !support::IsPlainUtf8(segment)) std::abort();
+    fuzz::Require(!segment.empty() && segment != ".." && support::IsPlainUtf8(segment),
+                  "a segment that is no name");
   }
   std::string allowed;
   const auto match = router->Find(request->method, request->target.segments, allowed);
-  if (!match.ok()) return;
+  if (!match.ok()) {
+    RequireReadable(ErrorResponse(match.status(), "id"));
+    return;
+  }
   api::AnyMessage message = match->method->make_request();
   const absl::Status status =
       DecodeRequest(*request, match->variables, match->method->spec.body, *message);
   if (!status.ok()) {
-    if (HttpStatusOf(status.code()) != 400) std::abort();
-    (void)ErrorResponse(status, "id");
+    fuzz::Require(HttpStatusOf(status.code()) == 400, "the error's code");
+    RequireReadable(ErrorResponse(status, "id"));
     return;
   }
-  if (!EncodeJson(*message).ok()) std::abort();
+  const auto json = EncodeJson(*message);
+  fuzz::Require(json.ok(), "a message without JSON");
+  boost::json::parse(*json, error);
+  fuzz::Require(!error, "an answer that is not JSON");
 }
 
 }  // namespace

@@ -102,7 +102,6 @@ TEST(ScopeQueue, NothingSlowGoesWithWhatIsUrgent) {
 TEST(ScopeQueue, AFlappingContainerIsHeldBackAndItsLastStateIsSeen) {
   ScopeQueue queue({});
   absl::Time now = kStart;
-  absl::Time last_look;
   std::vector<absl::Time> looks;
   // Ten minutes of an event every 50 ms, ending between two looks.
   const absl::Time end = kStart + absl::Minutes(10) + absl::Seconds(3);

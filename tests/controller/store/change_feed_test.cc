@@ -159,7 +159,9 @@ TEST_F(ChangeFeedTest, TellsOfOtherAuthorities) {
   ASSERT_TRUE(authorities.Join("a", "PEM", At(0), false).ok());
   ChangeFeed feed(url_, heard_.Callbacks());
   ASSERT_TRUE(heard_.AwaitConnected(1));
-  ASSERT_TRUE(authorities.Begin("a", "sealed", {"b"}, At(1)).ok());
+  AuthorityRecord next;
+  next.fingerprint = "b";
+  ASSERT_TRUE(authorities.Begin("a", "sealed", next, At(1)).ok());
   EXPECT_TRUE(heard_.AwaitAuthority(1));
   ASSERT_TRUE(authorities.Switch("", false, At(2)).ok());
   EXPECT_TRUE(heard_.AwaitAuthority(2));

@@ -88,6 +88,23 @@ TEST_F(KeyFilesTest, SecretsThatOthersMayReadAreRefused) {
   EXPECT_TRUE(ReadKeyFile(path_, true).ok());
 }
 
+TEST_F(KeyFilesTest, ACredentialOfSystemdIsClosed) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  ASSERT_TRUE(WritePrivateFile(path_, "secret").ok());
+  const struct {
+    uid_t owner;
+    gid_t group;
+    mode_t mode;
+    bool read;
+  } cases[] = {{0, 0, 0440, true},  {0, 0, 0640, false}, {0, 0, 0450, false}, {0, 0, 0444, false},
+               {0, 1, 0440, false}, {1, 0, 0440, false}, {1, 1, 0440, false}, {1, 1, 0400, true}};
+  for (const auto& c : cases) {
+    ASSERT_EQ(chown(path_.c_str(), c.owner, c.group), 0);
+    ASSERT_EQ(chmod(path_.c_str(), c.mode), 0);
+    EXPECT_EQ(ReadKeyFile(path_, true).ok(), c.read) << c.owner << ":" << c.group << " " << c.mode;
+  }
+}
+
 TEST_F(KeyFilesTest, OnlySmallRegularFilesAreRead) {
   EXPECT_TRUE(absl::IsNotFound(ReadKeyFile(path_, true).status()));
   EXPECT_TRUE(absl::IsFailedPrecondition(ReadKeyFile(dir_, true).status()));
