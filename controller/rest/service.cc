@@ -201,7 +201,8 @@ HttpResponse RestService::Answer(const HttpRequest& request, const RouteMatch& m
   if (!who.ok()) return refuse(nullptr, who.status());
   api::AnyMessage message = method.make_request();
   if (auto status = Decode(request, match, *message); !status.ok()) return refuse(&*who, status);
-  if (auto status = CheckSignIn(request, *message); !status.ok()) return refuse(&*who, status);
+  if (auto status = CheckSignIn(request, method.spec, *message); !status.ok())
+    return refuse(&*who, status);
   std::string etag;
   if (method.spec.aggregate) {
     // Before the answer is made: what changes meanwhile makes the tag old, not the answer.
@@ -216,7 +217,7 @@ HttpResponse RestService::Answer(const HttpRequest& request, const RouteMatch& m
   auto answer = parts_.methods.Call(*who, method, *message);
   if (!answer.ok()) return Fail(request, method.spec.rpc, answer.status());
   HttpResponse response;
-  FollowSession(*message, *who, **answer, response);
+  FollowSession(method.spec, *message, *who, **answer, response);
   auto body = EncodeJson(**answer);
   if (!body.ok()) return Fail(request, method.spec.rpc, body.status());
   response.body = *std::move(body);

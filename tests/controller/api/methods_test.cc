@@ -138,6 +138,9 @@ TEST(MethodTableDeathTest, MistakesAreFatal) {
   EXPECT_DEATH(add({"HostService.ListHosts", Permission::kRead, "GET /v1/x"}), "");
   EXPECT_DEATH(add({"HostService.GetHost", Permission::kRead, "GET /v1/{id}"}), "");
   EXPECT_DEATH(add({"HostService.GetHost", Permission::kRead, "GET /hosts/{host}"}), "");
+  MethodSpec begins = {"HostService.GetHost", Permission::kRead, "GET /v1/{host}"};
+  begins.session = SessionEffect::kBegins;
+  EXPECT_DEATH(add(begins), "");
   EXPECT_DEATH(
       {
         MethodTable table(parts.clock);
