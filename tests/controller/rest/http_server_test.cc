@@ -193,8 +193,7 @@ TEST(HttpServer, SlowClientsAreCutOffAndHurtNobody) {
   EXPECT_THAT(quick.Exchange(absl::StrCat("GET / HTTP/1.1\r\nHost: x\r\n", kClose, "\r\n")),
               StartsWith("HTTP/1.1 200"));
   for (auto& client : slow) {
-    const std::string answer = client->Read();
-    EXPECT_TRUE(answer.empty() || absl::StartsWith(answer, "HTTP/1.1 408")) << answer;
+    EXPECT_EQ(client->Read(), "");
   }
   Client idle(server->port());
   EXPECT_EQ(idle.Read(), "");
