@@ -158,9 +158,10 @@ json::object ErrorSchema() {
          {{"type", "string"},
           {"description",
            "For programs, where the status is not exact enough: `INVALID_FIELD`, `NO_ROUTE`, "
-           "`WRONG_VERB`, `BODY_TOO_LARGE`, `HEADERS_TOO_LARGE`, `REQUEST_TOO_SLOW`, "
-           "`BODY_ENCODED`, `NOT_HTTP`, `CSRF`, `PROVIDER_UNAVAILABLE`; otherwise the status "
-           "again."}}},
+           "`WRONG_VERB`, `BODY_TOO_LARGE`, `HEADERS_TOO_LARGE`, `BODY_ENCODED`, `NOT_HTTP`, "
+           "`CSRF`, `PROVIDER_UNAVAILABLE`, `POLICY_CHANGED`, `SHUTTING_DOWN`, `NOT_RECORDED` (the "
+           "change was made, and only the activity log has not got it: do not repeat it); "
+           "otherwise the status again."}}},
         {"message", {{"type", "string"}, {"description", "What happened and what to do."}}},
         {"requestId", {{"type", "string"}, {"description", "As in X-Request-Id and the log."}}},
         {"fields",

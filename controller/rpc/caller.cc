@@ -41,7 +41,7 @@ grpc::Status Outcome(const absl::Status& status, absl::string_view method,
     spdlog::error("failed method={} peer={} error=\"{}\"", std::string(method), address,
                   status.ToString());
     return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
-                        "the controller's database does not answer; try again");
+                        support::PublicMessage(status));
   }
   return support::ToGrpc(status);
 }
