@@ -208,7 +208,7 @@ HttpResponse RestService::Answer(const HttpRequest& request, const RouteMatch& m
     // Before the answer is made: what changes meanwhile makes the tag old, not the answer.
     etag = WeakEtagOf({method.full_name, parts_.fleet_version(), Bytes(*message), who->scope});
     if (Matches(request.Header("if-none-match"), etag) &&
-        access::Allows(who->role, method.spec.permission)) {
+        access::RequirePermission(*who, method.spec.permission).ok()) {
       HttpResponse unchanged;
       Tag(request, etag, unchanged);
       return unchanged;

@@ -8,18 +8,12 @@
 #include <boost/json/value.hpp>
 
 #include "proto/support/field_errors.h"
+#include "tests/controller/rest/fake_api.h"
 
 namespace plimsoll::rest {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::string HeaderOf(const HttpResponse& response, const std::string& name) {
-  for (const auto& [key, value] : response.headers) {
-    if (key == name) return value;
-  }
-  return "";
-}
 
 TEST(ErrorResponse, SaysWhatHappenedAndWhenToTryAgain) {
   spdlog::set_level(spdlog::level::off);

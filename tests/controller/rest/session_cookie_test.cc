@@ -9,7 +9,6 @@
 #include <boost/json/value.hpp>
 
 #include "absl/strings/match.h"
-#include "absl/synchronization/notification.h"
 #include "controller/rest/service.h"
 #include "tests/controller/rest/fake_api.h"
 
@@ -82,21 +81,9 @@ class SessionCookieTest : public ::testing::Test {
 
   HttpResponse Ask(const std::string& method, const std::string& target,
                    std::map<std::string, std::string> headers, std::string body = "{}") {
-    HttpRequest request;
-    request.method = method;
-    request.target = *ParseTarget(target);
-    request.headers = std::move(headers);
-    request.headers.try_emplace("host", "plimsoll.example:7445");
-    if (method == "POST" || method == "PUT") request.body = std::move(body);
-    request.id = "r-1";
-    HttpResponse answer;
-    absl::Notification done;
-    service_->Handle(std::move(request), [&](HttpResponse response) {
-      answer = std::move(response);
-      done.Notify();
-    });
-    done.WaitForNotification();
-    return answer;
+    headers.try_emplace("host", "plimsoll.example:7445");
+    if (method != "POST" && method != "PUT") body.clear();
+    return AskService(*service_, method, target, std::move(headers), std::move(body));
   }
   // What a page of ours sends that has read its token.
   std::map<std::string, std::string> Page() const {
@@ -110,12 +97,6 @@ class SessionCookieTest : public ::testing::Test {
     auto headers = Page();
     headers[header] = value;
     return headers;
-  }
-  static std::string HeaderOf(const HttpResponse& response, const std::string& name) {
-    for (const auto& [key, value] : response.headers) {
-      if (key == name) return value;
-    }
-    return "";
   }
 
   static constexpr char kCookie[] = "a=b; __Host-plimsoll-session=pls_ann; c=d";
