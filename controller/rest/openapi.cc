@@ -12,7 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "controller/access/authenticator.h"
+#include "controller/access/permissions.h"
 #include "controller/rest/descriptors.h"
 #include "controller/rest/session_cookie.h"
 #include "proto/support/version.h"
@@ -195,16 +195,9 @@ void AddParameters(const Descriptor& type, const std::string& prefix,
   }
 }
 
-// "viewer, auditor, operator or admin": who may call.
+// "viewer, auditor, operator, admin": who may call.
 std::string RolesOf(const api::Method& route) {
-  std::vector<std::string> roles;
-  for (const auto role :
-       {store::Role::kViewer, store::Role::kAuditor, store::Role::kOperator, store::Role::kAdmin}) {
-    if (access::Allows(role, route.spec.permission)) {
-      roles.emplace_back(access::RoleName(role));
-    }
-  }
-  return absl::StrJoin(roles, ", ");
+  return absl::StrJoin(access::RolesThatMay(route.spec.permission), ", ");
 }
 
 // A header that a request may have.

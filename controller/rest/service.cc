@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "controller/access/tokens.h"
 #include "controller/api/follow.h"
 #include "controller/rest/docs_page.h"
 #include "controller/rest/errors.h"
@@ -145,7 +146,7 @@ void RestService::Handle(HttpRequest request, Respond respond) {
 absl::StatusOr<store::Principal> RestService::Authenticate(const HttpRequest& request) const {
   const std::string& header = request.Header("authorization");
   const std::string secret = header.empty() ? CookieOf(request, kSessionCookie) : "";
-  if (!secret.empty() && !absl::StartsWith(secret, "pls_")) {
+  if (!secret.empty() && !absl::StartsWith(secret, access::kSessionPrefix)) {
     return absl::UnauthenticatedError("the cookie is not that of a session; sign in again");
   }
   auto who =
