@@ -171,24 +171,22 @@ json::object ErrorSchema() {
 }
 
 // A query parameter for every field that a query can carry.
-void AddParameters(const Descriptor& type, const std::string& prefix,
-                   const std::set<std::string>& in_path, Schemas& schemas, json::array& out) {
+void AddParameters(const Descriptor& type, const std::set<std::string>& in_path, Schemas& schemas,
+                   json::array& out) {
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
-    if (in_path.contains(prefix + field.name())) continue;
-    const bool scalar_message =
-        field.type() == FieldDescriptor::TYPE_MESSAGE &&
-        absl::StartsWith(field.message_type()->full_name(), "google.protobuf.");
-    if (field.type() == FieldDescriptor::TYPE_MESSAGE && !field.is_map() && !scalar_message) {
+    if (in_path.contains(field.name())) continue;
+    if (field.type() == FieldDescriptor::TYPE_MESSAGE && !field.is_map() &&
+        !IsJsonScalar(*field.message_type())) {
       continue;
     }
-    json::object parameter{{"name", prefix + field.json_name()},
+    json::object parameter{{"name", field.json_name()},
                            {"in", "query"},
                            {"schema", schemas.OfField(field)},
                            {"description", CommentOf(field)}};
     if (field.is_map()) {
       // "labels.env=prod".
-      parameter["name"] = absl::StrCat(prefix, field.json_name(), ".{key}");
+      parameter["name"] = absl::StrCat(field.json_name(), ".{key}");
       parameter["schema"] = schemas.OfField(*field.message_type()->map_value());
     }
     out.push_back(std::move(parameter));
@@ -267,13 +265,13 @@ json::object Operation(const api::Method& route, Schemas& schemas) {
                           {"description", field == nullptr ? "" : CommentOf(*field)}});
   }
   if (route.verb == "GET" || route.verb == "DELETE") {
-    AddParameters(*method->input_type(), "", in_path, schemas, parameters);
+    AddParameters(*method->input_type(), in_path, schemas, parameters);
   } else {
     const FieldDescriptor* body =
         route.spec.body.empty() ? nullptr : method->input_type()->FindFieldByName(route.spec.body);
     const Descriptor& type = body == nullptr ? *method->input_type() : *body->message_type();
     // A body that is one field leaves the others to the query.
-    if (body != nullptr) AddParameters(*method->input_type(), "", in_path, schemas, parameters);
+    if (body != nullptr) AddParameters(*method->input_type(), in_path, schemas, parameters);
     operation["requestBody"] = {
         {"content", {{"application/json", {{"schema", schemas.Reference(type)}}}}}};
   }
