@@ -61,6 +61,18 @@ TEST(MethodTableTest, ReadsAreGetsAndNothingElseIs) {
   }
 }
 
+// A browser keeps or forgets its session by what the table says.
+TEST(MethodTableTest, SessionsBeginAndEndWhereNamesSaySo) {
+  Parts parts;
+  for (const auto& [name, method] : parts.methods.all()) {
+    const std::string verb = name.substr(name.rfind('.') + 1);
+    const SessionEffect effect = verb == "SignIn"                    ? SessionEffect::kBegins
+                                 : absl::StartsWith(verb, "SignOut") ? SessionEffect::kEnds
+                                                                     : SessionEffect::kNone;
+    EXPECT_EQ(method.spec.session, effect) << name;
+  }
+}
+
 class CallTest : public ::testing::Test {
  protected:
   CallTest() {
