@@ -121,6 +121,9 @@ class RealServer : public Server {
 
   absl::Status Listen() {
     if (auto status = Prepare(); !status.ok()) return status;
+    authorities_->CheckNext([this](const access::CertificateAuthority& next) {
+      return MakeIdentities(config_, next, clock_.Now()).status();
+    });
     authorities_->OnChanged([this] { FollowAuthorities(); });
     auto identities = MakeIdentities(config_, *authorities_, clock_.Now());
     if (!identities.ok()) return identities.status();

@@ -1,5 +1,6 @@
 #include "controller/setup.h"
 
+#include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <openssl/rand.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -176,6 +177,19 @@ void SetKeepalive(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
 }
 
+namespace {
+
+// Without what gRPC adds to every server of the program: on this port anybody could ask it.
+class NoPlugins final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->clear();
+  }
+};
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<grpc::Server>> ServeCollectors(const Config& config,
                                                               grpc::Service& gateway,
                                                               ServerTls& tls) {
@@ -183,6 +197,8 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> ServeCollectors(const Config& conf
   SetKeepalive(builder);
   int port = 0;
   builder.AddListeningPort(config.collector_address, tls.Credentials(true), &port);
+  builder.SetOption(std::make_unique<NoPlugins>());
+  builder.SetOption(std::make_unique<grpc::HealthCheckServiceServerBuilderOption>(nullptr));
   builder.SetMaxReceiveMessageSize(static_cast<int>(config.gateway.max_message_bytes));
   builder.RegisterService(&gateway);
   auto server = builder.BuildAndStart();

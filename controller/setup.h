@@ -58,7 +58,7 @@ absl::StatusOr<Identities> MakeIdentities(const Config& config,
 // The error of a port that could not be opened.
 absl::Status NotListening(const std::string& address);
 
-// Opens the collectors' port. Errors as NotListening.
+// Opens the collectors' port, which has the gateway and nothing else. Errors as NotListening.
 absl::StatusOr<std::unique_ptr<grpc::Server>> ServeCollectors(const Config& config,
                                                               grpc::Service& gateway,
                                                               ServerTls& tls);

@@ -19,8 +19,8 @@ namespace {
 
 constexpr int kMessageBytes = 4 << 20;
 
-// Reflection and health are plugins that gRPC builds into every server made after this: the one for
-// collectors is made with them too, and answers reflection to collectors with a certificate alone.
+// Reflection and health are plugins that gRPC builds into every server made after this;
+// ServeCollectors leaves them out.
 void UsePlugins() {
   static std::once_flag once;
   std::call_once(once, [] {

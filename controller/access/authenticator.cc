@@ -2,9 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "controller/access/tokens.h"
 
 namespace plimsoll::access {
@@ -13,7 +15,6 @@ constexpr absl::Duration kRemember = absl::Seconds(5);
 constexpr size_t kMostRemembered = 10'000;
 constexpr size_t kMostKnownPeers = 100'000;
 constexpr absl::string_view kScheme = "Bearer ";
-constexpr absl::string_view kSessionPrefix = "pls_";
 }  // namespace
 
 absl::StatusOr<store::Principal> Authenticator::Authenticate(absl::string_view authorization,
@@ -43,7 +44,9 @@ absl::StatusOr<store::Principal> Authenticator::Authenticate(absl::string_view a
     found = *std::move(principal);
     absl::MutexLock lock(&mutex_);
     if (remembered_.size() >= kMostRemembered) remembered_.clear();
-    if (generation == generation_) remembered_[hash] = {*found, now + kRemember};
+    if (generation == generation_) {
+      remembered_[hash] = {*found, std::min(now + kRemember, found->expires)};
+    }
   }
   found->peer = std::string(peer);
   NoteUse(*found, now);
@@ -51,6 +54,7 @@ absl::StatusOr<store::Principal> Authenticator::Authenticate(absl::string_view a
 }
 
 void Authenticator::NoteUse(const store::Principal& principal, absl::Time now) {
+  const std::string known = absl::StrCat(principal.token_id, " ", principal.peer);
   {
     absl::MutexLock lock(&mutex_);
     if (principal.kind == store::CallerKind::kUser) {
@@ -60,12 +64,15 @@ void Authenticator::NoteUse(const store::Principal& principal, absl::Time now) {
     token_uses_[principal.token_id] = {now, principal.peer};
     if (principal.peer.empty()) return;
     if (known_peers_.size() >= kMostKnownPeers) known_peers_.clear();
-    if (!known_peers_.insert(absl::StrCat(principal.token_id, " ", principal.peer)).second) return;
+    if (!known_peers_.insert(known).second) return;
   }
   const absl::StatusOr<bool> is_new = tokens_.AddPeer(principal.token_id, principal.peer);
   if (!is_new.ok()) {
     spdlog::warn("address of a token not noted token={} error=\"{}\"", principal.token_id,
                  is_new.status().ToString());
+    // The next use tries again.
+    absl::MutexLock lock(&mutex_);
+    known_peers_.erase(known);
   } else if (*is_new && new_peer_) {
     new_peer_(principal);
   }
@@ -73,7 +80,7 @@ void Authenticator::NoteUse(const store::Principal& principal, absl::Time now) {
 
 absl::StatusOr<std::string> Authenticator::CreateToken(const std::string& name, store::Role role,
                                                        std::optional<absl::Time> expires) {
-  const std::string secret = NewSecret("plb_");
+  const std::string secret = NewSecret(kApiTokenPrefix);
   const std::string hash = HashSecret(secret);
   store::Principal principal;
   principal.token_id = hash.substr(0, 16);
@@ -110,26 +117,6 @@ absl::Status Authenticator::FlushUses() {
   absl::Status status = tokens_.Touch(tokens);
   status.Update(users_.Touch(sessions));
   return status;
-}
-
-absl::string_view RoleName(store::Role role) {
-  switch (role) {
-    case store::Role::kViewer:
-      return "viewer";
-    case store::Role::kAuditor:
-      return "auditor";
-    case store::Role::kOperator:
-      return "operator";
-    case store::Role::kAdmin:
-      return "admin";
-  }
-  return "unknown";
-}
-
-absl::Status RequireOwnPassword(const store::Principal& principal) {
-  if (!principal.must_change_password) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      "the one-time password must be changed first; run `plimsoll password`");
 }
 
 }  // namespace plimsoll::access

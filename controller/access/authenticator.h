@@ -32,7 +32,8 @@ struct SessionLimits {
 //
 // Who was found valid is remembered for a few seconds, so that a busy client does not cost a query
 // a call. What ends on any controller is told to Forget (store::ChangeFeed); only while that is not
-// heard may an ended one work those seconds longer. Last uses are kept in memory until FlushUses.
+// heard may an ended one work those seconds longer, as may a session whose time is over; a token
+// ends when it expires. Last uses are kept in memory until FlushUses.
 class Authenticator {
  public:
   // Called when a token is used for the first time from an address. Must not block for long.
@@ -91,11 +92,4 @@ class Authenticator {
   // Tokens with the addresses they are known from.
   absl::flat_hash_set<std::string> known_peers_ ABSL_GUARDED_BY(mutex_);
 };
-
-// "viewer", "auditor", "operator", "admin".
-absl::string_view RoleName(store::Role role);
-
-// FAILED_PRECONDITION: a user who must change a one-time password first.
-absl::Status RequireOwnPassword(const store::Principal& principal);
-
 }  // namespace plimsoll::access

@@ -52,6 +52,17 @@ std::string SubjectOf(X509* certificate) {
   return support::BioText(bio.get()).substr(0, 512);
 }
 
+// The authority on the disk, made when there is none. A lost ca.pem comes back as `known`, the
+// database's, has it; null: it knows none, or none that matters.
+absl::StatusOr<std::unique_ptr<Issuer>> OnDisk(const std::string& dir, const AuthorityRecord* known,
+                                               absl::Time now) {
+  if (known != nullptr) {
+    const auto status = Issuer::RestoreChain(dir, known->certificate_pem, now);
+    if (!status.ok()) return status;
+  }
+  return Issuer::LoadOrCreate(dir, now);
+}
+
 absl::Status AnotherAuthority(const std::string& dir) {
   return absl::FailedPreconditionError(absl::StrCat(
       dir,
@@ -71,7 +82,8 @@ absl::StatusOr<std::unique_ptr<Authorities>> Authorities::Open(store::AuthorityS
   const auto records = store.List();
   if (!records.ok()) return records.status();
   if (replace || records->empty() || records->front().sealed.empty()) {
-    const auto own = Issuer::LoadOrCreate(dir, clock.Now());
+    const auto own =
+        OnDisk(dir, replace || records->empty() ? nullptr : &records->front(), clock.Now());
     if (!own.ok()) return own.status();
     const auto status =
         store.Join((*own)->fingerprint(), (*own)->BundlePem(), clock.Now(), replace);
@@ -104,7 +116,7 @@ absl::StatusOr<std::shared_ptr<const Issuer>> Authorities::Current(
   const AuthorityRecord& current = records.front();
   const std::string on_disk = Issuer::FingerprintOnDisk(dir_);
   if (on_disk == current.fingerprint || current.sealed.empty()) {
-    auto own = Issuer::LoadOrCreate(dir_, clock_.Now());
+    auto own = OnDisk(dir_, &current, clock_.Now());
     if (own.ok() && (*own)->fingerprint() == current.fingerprint) {
       return std::shared_ptr<const Issuer>(*std::move(own));
     }
@@ -217,6 +229,9 @@ absl::Status Authorities::Begin(const std::string& chain_pem, const std::string&
       brought ? Issuer::Parse(chain_pem, key_pem, {"ca_chain_pem", "secret_key_pem"}, clock_.Now())
               : Issuer::Create(clock_.Now());
   if (!next.ok()) return next.status();
+  if (check_next_) {
+    if (auto status = check_next_(**next); !status.ok()) return status;
+  }
   const auto current = state()->trusted.front().issuer;
   return Followed(store_.Begin(
       current->fingerprint(), box_.Seal(current->Secret()),

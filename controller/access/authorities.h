@@ -42,6 +42,11 @@ class Authorities final : public CertificateAuthority {
   absl::StatusOr<ServerIdentity> IssueServer(const std::vector<std::string>& names, absl::Time now,
                                              absl::Duration lifetime) const override;
 
+  // What else an authority must pass before Begin takes it: without it, one whose certificates are
+  // of no use to this controller shows when no way leads back. Set before any other thread comes.
+  void CheckNext(std::function<absl::Status(const CertificateAuthority&)> check) {
+    check_next_ = std::move(check);
+  }
   // Called after each change, on the thread that found it. Set before any other thread comes.
   void OnChanged(std::function<void()> changed) { changed_ = std::move(changed); }
   // Takes over what the database says. Blocks; does nothing when nothing changed.
@@ -79,6 +84,7 @@ class Authorities final : public CertificateAuthority {
   const SecretBox box_;
   const std::string dir_;
   const support::Clock& clock_;
+  std::function<absl::Status(const CertificateAuthority&)> check_next_;
   std::function<void()> changed_;
   absl::Mutex reload_mutex_;
   std::atomic<uint64_t> generation_{0};

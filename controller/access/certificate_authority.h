@@ -33,7 +33,7 @@ struct ServerIdentity {
   std::string key_pem;
 };
 
-// Keys of hosts and servers are ECDSA P-256. Thread-safe.
+// Keys of servers are ECDSA P-256; a host brings its own (RequestedKey). Thread-safe.
 class CertificateAuthority {
  public:
   // The one whose ca.pem and ca.key are below `dir`; makes them when there are none (directory

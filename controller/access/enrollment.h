@@ -58,8 +58,9 @@ class Enrollment {
                           const store::EnrollmentRequest& request) const;
   void Tell(const std::string& object, const std::string& hostname, const std::string& peer,
             const absl::Status& outcome, const std::string& message = "") const;
-  // Counts a refusal; false when there were too many in this minute.
+  // False when there were too many refusals in this minute.
   bool MayTry() ABSL_LOCKS_EXCLUDED(mutex_);
+  // One more.
   void CountRefusal() ABSL_LOCKS_EXCLUDED(mutex_);
 
   store::EnrollmentStore& store_;

@@ -18,7 +18,6 @@ namespace {
 using support::CertificatePtr;
 using support::KeyPtr;
 using support::OpensslError;
-using support::ReadBio;
 
 constexpr size_t kLongestChain = 8;
 constexpr absl::Duration kRootLifetime = absl::Hours(24 * 3650);
@@ -139,10 +138,7 @@ absl::StatusOr<std::unique_ptr<Issuer>> Issuer::Parse(const std::string& chain_p
     return Wrong(names.chain, absl::StrCat("is no certificate (", OpensslError(), ")"));
   if (issuer->chain_.size() > kLongestChain)
     return Wrong(names.chain, "holds more than 8 certificates");
-  issuer->key_.reset(PEM_read_bio_PrivateKey(
-      ReadBio(key_pem).get(), nullptr,
-      // A key with a password is none that a service can use; never ask the terminal for it.
-      [](char*, int, int, void*) { return -1; }, nullptr));
+  issuer->key_ = ReadPrivateKey(key_pem);
   if (!issuer->key_) {
     return Wrong(names.key,
                  absl::StrCat("is no private key, or has a password (", OpensslError(), ")"));
@@ -212,9 +208,10 @@ absl::StatusOr<std::unique_ptr<Issuer>> Issuer::LoadOrCreate(const std::string& 
   if (!key.ok()) return key.status();
   if (absl::IsNotFound(chain.status())) {
     // A key that is there without its certificate is kept: hosts that trust it go on doing so.
-    const KeyPtr kept(PEM_read_bio_PrivateKey(ReadBio(*key).get(), nullptr, nullptr, nullptr));
+    const KeyPtr kept = ReadPrivateKey(*key);
     if (!kept) {
-      return Unusable(absl::StrCat(KeyFile(dir), " is no private key (", OpensslError(), ")"));
+      return Unusable(absl::StrCat(KeyFile(dir), " is no private key, or has a password (",
+                                   OpensslError(), ")"));
     }
     chain = SelfSigned(kept.get(), now);
     if (!chain.ok()) return chain.status();
@@ -225,6 +222,23 @@ absl::StatusOr<std::unique_ptr<Issuer>> Issuer::LoadOrCreate(const std::string& 
   auto issuer = Parse(*chain, *key, {ChainFile(dir), KeyFile(dir)}, now);
   if (absl::IsInvalidArgument(issuer.status())) return Unusable(issuer.status().message());
   return issuer;
+}
+
+absl::Status Issuer::RestoreChain(const std::string& dir, const std::string& root_pem,
+                                  absl::Time now) {
+  if (!absl::IsNotFound(support::ReadKeyFile(ChainFile(dir), false).status())) {
+    return absl::OkStatus();
+  }
+  const auto key = support::ReadKeyFile(KeyFile(dir), true);
+  if (absl::IsNotFound(key.status())) return absl::OkStatus();
+  if (!key.ok()) return key.status();
+  const auto issuer = Parse(root_pem, *key, {"the certificate in the database", KeyFile(dir)}, now);
+  if (!issuer.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        ChainFile(dir), " is missing and cannot be made anew: ", issuer.status().message(),
+        "; restore it from a backup or from another controller on the database"));
+  }
+  return support::WritePrivateFile(ChainFile(dir), (*issuer)->chain_pem_, 0644);
 }
 
 std::string Issuer::FingerprintOnDisk(const std::string& dir) {

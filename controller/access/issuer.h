@@ -10,6 +10,7 @@
 
 namespace plimsoll::access {
 
+// Of the URI in a host's certificate; its id follows.
 inline constexpr char kHostUriPrefix[] = "plimsoll://host/";
 
 // Immutable; thread-safe.
@@ -32,6 +33,11 @@ class Issuer final : public CertificateAuthority {
   // As CertificateAuthority::LoadOrCreate.
   static absl::StatusOr<std::unique_ptr<Issuer>> LoadOrCreate(const std::string& dir,
                                                               absl::Time now);
+  // Writes a lost ca.pem again, beside the ca.key that is there: `root_pem`, as hosts trust it.
+  // FAILED_PRECONDITION: the key is not that root's own, and no certificate made for it now would
+  // be trusted; says what to do.
+  static absl::Status RestoreChain(const std::string& dir, const std::string& root_pem,
+                                   absl::Time now);
   // The fingerprint of the root in ca.pem below `dir`; empty: there is no such certificate.
   static std::string FingerprintOnDisk(const std::string& dir);
   // Writes ca.key (0600) and ca.pem below `dir`.

@@ -5,15 +5,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "controller/access/authenticator.h"
+#include "controller/access/permissions.h"
 #include "controller/access/web_fetch.h"
 
 namespace plimsoll::access {
 
 absl::StatusOr<GroupRole> ParseGroupRole(absl::string_view text) {
   for (size_t at = text.find('='); at != absl::string_view::npos; at = text.find('=', at + 1)) {
-    for (const store::Role role : {store::Role::kViewer, store::Role::kAuditor,
-                                   store::Role::kOperator, store::Role::kAdmin}) {
+    for (const store::Role role : kRoles) {
       absl::string_view rest = text.substr(at + 1);
       if (!absl::ConsumePrefix(&rest, RoleName(role))) continue;
       if (at == 0 || (!rest.empty() && (rest[0] != ':' || rest.size() == 1))) continue;

@@ -4,11 +4,24 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "controller/access/authenticator.h"
 
 namespace plimsoll::access {
 
 using store::Role;
+
+absl::string_view RoleName(Role role) {
+  switch (role) {
+    case Role::kViewer:
+      return "viewer";
+    case Role::kAuditor:
+      return "auditor";
+    case Role::kOperator:
+      return "operator";
+    case Role::kAdmin:
+      return "admin";
+  }
+  return "unknown";
+}
 
 bool Allows(Role role, Permission permission) {
   if (role == Role::kAdmin || permission == Permission::kSelf || permission == Permission::kRead) {
@@ -25,19 +38,29 @@ bool Allows(Role role, Permission permission) {
   }
 }
 
+std::vector<absl::string_view> RolesThatMay(Permission permission) {
+  std::vector<absl::string_view> names;
+  for (const Role role : kRoles) {
+    if (Allows(role, permission)) names.push_back(RoleName(role));
+  }
+  return names;
+}
+
+absl::Status RequireOwnPassword(const store::Principal& principal) {
+  if (!principal.must_change_password) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the one-time password must be changed first; run `plimsoll password`");
+}
+
 absl::Status RequirePermission(const store::Principal& principal, Permission permission) {
   // A one-time password opens nothing but what is needed to change it.
   if (permission != Permission::kSelf) {
     if (auto status = RequireOwnPassword(principal); !status.ok()) return status;
   }
   if (Allows(principal.role, permission)) return absl::OkStatus();
-  std::vector<absl::string_view> roles;
-  for (const Role role : {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin}) {
-    if (Allows(role, permission)) roles.push_back(RoleName(role));
-  }
   return absl::PermissionDeniedError(absl::StrCat("\"", principal.name, "\" is ",
                                                   RoleName(principal.role), "; this needs ",
-                                                  absl::StrJoin(roles, " or ")));
+                                                  absl::StrJoin(RolesThatMay(permission), " or ")));
 }
 
 bool Within(Role role, Role of) {

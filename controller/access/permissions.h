@@ -33,9 +33,21 @@ enum class Permission {
   kAdminister,
 };
 
+inline constexpr store::Role kRoles[] = {store::Role::kViewer, store::Role::kAuditor,
+                                         store::Role::kOperator, store::Role::kAdmin};
+
+// "viewer", "auditor", "operator", "admin".
+absl::string_view RoleName(store::Role role);
+
 // viewer: see. operator: see, scan, label, propose waivers. auditor: see, export, read the activity
 // log. admin: everything.
 bool Allows(store::Role role, Permission permission);
+
+// Names of the roles that allow it, weakest first.
+std::vector<absl::string_view> RolesThatMay(Permission permission);
+
+// FAILED_PRECONDITION: a user who must change a one-time password first.
+absl::Status RequireOwnPassword(const store::Principal& principal);
 
 // PERMISSION_DENIED unless the caller's role allows it; says which roles do. FAILED_PRECONDITION: a
 // user who must change a one-time password first, for all but kSelf.

@@ -34,8 +34,9 @@ absl::StatusOr<SecretBox> SecretBox::LoadOrCreate(const std::string& file) {
   if (!is_hex) {
     return absl::FailedPreconditionError(
         absl::StrCat(file,
-                     " is not a key of 64 hex digits; restore it from a backup, or remove it "
-                     "and set the secrets of all notification channels anew"));
+                     " is not a key of 64 hex digits; restore it from a backup or from "
+                     "another controller on the database: it opens the certificate authority and "
+                     "the secrets of notification channels"));
   }
   return SecretBox(absl::HexStringToBytes(hex));
 }
@@ -56,8 +57,9 @@ absl::StatusOr<std::string> SecretBox::Open(absl::string_view sealed) const {
   if (sealed.size() < kOverhead || crypto_secretbox_open_easy(Bytes(plain), Bytes(box), box.size(),
                                                               Bytes(sealed), Bytes(key_)) != 0) {
     return absl::DataLossError(
-        "a stored secret cannot be opened with this controller's key; controllers of one database "
-        "share pki/secrets.key, or set the secret anew");
+        "a stored secret cannot be opened with this controller's pki/secrets.key: restore that "
+        "from "
+        "a backup or from another controller on the database, or set the secret anew");
   }
   return plain;
 }

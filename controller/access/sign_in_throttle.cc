@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "proto/support/field_errors.h"
 
 namespace plimsoll::access {
 namespace {
@@ -48,12 +49,16 @@ absl::Time SignInThrottle::Until(const std::string& key) const {
 absl::Status SignInThrottle::Admit(absl::string_view name, absl::string_view peer, absl::Time now) {
   absl::MutexLock lock(&mutex_);
   const std::string together = TogetherKey(name, peer);
-  absl::Time until = std::max(Until(together), Until(PeerKey(peer)));
-  if (!known_.contains(together)) until = std::max(until, Until(UserKey(name)));
+  absl::Time until = Until(together);
+  if (!known_.contains(together)) {
+    until = std::max({until, Until(PeerKey(peer)), Until(UserKey(name))});
+  }
   if (until <= now) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      absl::StrCat("too many failed attempts; try again in ",
-                   absl::ToInt64Seconds(absl::Ceil(until - now, absl::Seconds(1))), " s"));
+  const absl::Duration wait = absl::Ceil(until - now, absl::Seconds(1));
+  return support::WithRetry(
+      absl::ResourceExhaustedError(absl::StrCat("too many failed attempts; try again in ",
+                                                absl::ToInt64Seconds(wait), " s")),
+      wait);
 }
 
 void SignInThrottle::MakeRoom(absl::Time now) {

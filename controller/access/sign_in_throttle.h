@@ -17,17 +17,18 @@ namespace plimsoll::access {
 //
 //   one user from one address   4 attempts are free, then 1 s, doubling, at most 15 min
 //   one address, any user       20 are free, then 1 s, doubling, at most 5 min
-//   one user, any address       20 are free, then 1 s, doubling, at most 30 s; not for an address
-//                               that this user has signed in from before
+//   one user, any address       20 are free, then 1 s, doubling, at most 30 s
 //
-// so that who guesses waits, and who knows the password from a known address cannot be kept out by
-// somebody else's guessing. Users are counted by name, whether or not there are such. Failures are
-// forgotten after an hour without one. Of IPv6 addresses the first 64 bits count. Each controller
-// counts for itself and forgets at a restart. Thread-safe; memory is bounded.
+// The last two do not hold for a user at an address that this user has signed in from before, so
+// that who guesses waits, and who knows the password from a known address cannot be kept out by
+// guesses at other users or from other addresses. Users are counted by name, whether or not there
+// are such. Failures are forgotten after an hour without one. Of IPv6 addresses the first 64 bits
+// count. Each controller counts for itself and forgets at a restart. Thread-safe; memory is
+// bounded.
 class SignInThrottle {
  public:
-  // RESOURCE_EXHAUSTED, with the seconds to wait: not now. An attempt that is refused here counts
-  // as none.
+  // RESOURCE_EXHAUSTED, with the time to wait (support::RetryOf): not now. An attempt that is
+  // refused here counts as none.
   absl::Status Admit(absl::string_view name, absl::string_view peer, absl::Time now)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void Failed(absl::string_view name, absl::string_view peer, absl::Time now)

@@ -71,7 +71,7 @@ absl::StatusOr<v1::CreateApiTokenResponse> ApiTokens::Create(
     expires = std::min(expires.value_or(who.expires), who.expires);
   }
   v1::CreateApiTokenResponse response;
-  response.set_secret(access::NewSecret("plb_"));
+  response.set_secret(access::NewSecret(access::kApiTokenPrefix));
   Principal token;
   token.token_id = NewId("tok-");
   token.name = ManagesAll(who) ? request.name() : absl::StrCat(who.name, "/", request.name());

@@ -62,7 +62,7 @@ absl::StatusOr<v1::CreateEnrollmentTokenResponse> EnrollmentTokens::Create(
   }
   const absl::Time now = clock_.Now();
   v1::CreateEnrollmentTokenResponse response;
-  response.set_secret(access::NewSecret("plt_"));
+  response.set_secret(access::NewSecret(access::kEnrollmentPrefix));
   response.set_ca_bundle_pem(authority_.BundlePem());
   v1::EnrollmentToken* token = response.mutable_token();
   token->set_id(NewId("t-"));

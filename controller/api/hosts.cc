@@ -11,6 +11,7 @@
 #include "controller/api/scope.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/fleet/host_pages.h"
+#include "proto/support/field_errors.h"
 
 namespace plimsoll::api {
 namespace {
@@ -98,7 +99,7 @@ absl::StatusOr<v1::HostReport> Hosts::GetReport(const Principal& who,
                                .facts_digest = digest,
                                .waivers = policy.waivers});
   }
-  return absl::UnavailableError("the policy has just changed; try again");
+  return support::PolicyChanged();
 }
 
 void Hosts::Announce(const std::string& host_id) {

@@ -24,14 +24,17 @@ void AddUserMethods(MethodTable& table, Users& users) {
 void AddSessionMethods(MethodTable& table, SignIns& sign_ins) {
   MethodSpec sign_in = {"SessionService.SignIn", Permission::kSelf, "POST /v1/sessions"};
   sign_in.open = true;
+  sign_in.session = SessionEffect::kBegins;
   table.Add(sign_in, sign_ins, &SignIns::SignIn);
   table.Add({"SessionService.ListSessions", Permission::kSelf, "GET /v1/sessions"}, sign_ins,
             &SignIns::List);
-  table.Add({"SessionService.SignOut", Permission::kSelf, "POST /v1/sessions/sign-out"}, sign_ins,
-            &SignIns::SignOut);
-  table.Add({"SessionService.SignOutEverywhere", Permission::kSelf,
-             "POST /v1/sessions/sign-out-everywhere"},
-            sign_ins, &SignIns::SignOutEverywhere);
+  MethodSpec sign_out = {"SessionService.SignOut", Permission::kSelf, "POST /v1/sessions/sign-out"};
+  sign_out.session = SessionEffect::kEnds;
+  table.Add(sign_out, sign_ins, &SignIns::SignOut);
+  MethodSpec everywhere = {"SessionService.SignOutEverywhere", Permission::kSelf,
+                           "POST /v1/sessions/sign-out-everywhere"};
+  everywhere.session = SessionEffect::kEnds;
+  table.Add(everywhere, sign_ins, &SignIns::SignOutEverywhere);
   table.Add({"SessionService.GetSelf", Permission::kSelf, "GET /v1/self"}, sign_ins,
             &SignIns::GetSelf);
   table.Add({"SessionService.ChangePassword", Permission::kSelf, "POST /v1/self/password"},

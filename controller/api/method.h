@@ -34,6 +34,15 @@ class Stream {
   virtual absl::StatusOr<Step> Next(const store::Principal& who) = 0;
 };
 
+// What a call that went well does to the session that a browser keeps in a cookie.
+enum class SessionEffect {
+  kNone,
+  // Begins one, where it is asked for: from a SignInRequest to a SignInResponse.
+  kBegins,
+  // Ends the caller's.
+  kEnds,
+};
+
 // What a table of methods says of a method.
 struct MethodSpec {
   // Service and method: "HostService.GetHostReport" of package plimsoll.v1.
@@ -53,6 +62,7 @@ struct MethodSpec {
   std::string resume = "";
   // Anybody may call it, known or not: `permission` is not asked for.
   bool open = false;
+  SessionEffect session = SessionEffect::kNone;
 };
 
 // A method that is in the table. Immutable.

@@ -106,6 +106,10 @@ void MethodTable::Add(MethodSpec spec, Method method, const google::protobuf::De
     const auto* field = request.FindFieldByName(spec.body);
     if (field == nullptr || field->message_type() == nullptr) Bug(spec.rpc, "no such body field");
   }
+  if (spec.session == SessionEffect::kBegins && (&request != v1::SignInRequest::descriptor() ||
+                                                 &response != v1::SignInResponse::descriptor())) {
+    Bug(spec.rpc, "a session begins with a SignInRequest and a SignInResponse");
+  }
   const std::string route = absl::StrCat(method.verb, " ", ShapeOf(method, request));
   if (!routes_.emplace(route, method.full_name).second) Bug(spec.rpc, route + " is there already");
   method.spec = std::move(spec);

@@ -53,7 +53,7 @@ absl::StatusOr<v1::SignInResponse> SignIns::Begin(const store::StoredUser& user,
                                                   const std::string& user_agent) {
   const absl::Time now = parts_.clock.Now();
   v1::SignInResponse response;
-  response.set_secret(access::NewSecret("pls_"));
+  response.set_secret(access::NewSecret(access::kSessionPrefix));
   store::NewSession session;
   session.id = NewId("ses-");
   session.user_id = user.user.id();

@@ -44,8 +44,7 @@ v1::Role ToProto(store::Role role) {
 }
 
 absl::StatusOr<store::Role> FromProto(v1::Role role) {
-  for (const store::Role known :
-       {store::Role::kViewer, store::Role::kAuditor, store::Role::kOperator, store::Role::kAdmin}) {
+  for (const store::Role known : access::kRoles) {
     if (ToProto(known) == role) return known;
   }
   return absl::InvalidArgumentError("role: expected viewer, auditor, operator or admin");

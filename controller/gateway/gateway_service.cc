@@ -16,6 +16,34 @@ absl::Status TooManyWaiting() {
   return absl::ResourceExhaustedError("too many enrolments at once; try again later");
 }
 
+// Names, a token and a request for a certificate are far shorter.
+constexpr size_t kMaximumRequestBytes = 64 << 10;
+
+// INVALID_ARGUMENT: it is none, or so long that nobody looked.
+template <class Request>
+absl::StatusOr<Request> Decode(const grpc::ByteBuffer& bytes) {
+  if (bytes.Length() > kMaximumRequestBytes) {
+    return absl::InvalidArgumentError("the request is longer than 64 KiB");
+  }
+  Request request;
+  grpc::ByteBuffer same = bytes;
+  if (!grpc::SerializationTraits<Request>::Deserialize(&same, &request).ok()) {
+    return absl::InvalidArgumentError("the request cannot be read");
+  }
+  return request;
+}
+
+template <class Response>
+void Finish(const absl::StatusOr<Response>& result, grpc::ByteBuffer& response,
+            grpc::ServerUnaryReactor& reactor) {
+  grpc::Status status = support::ToGrpc(result.status());
+  bool own_buffer = false;
+  if (result.ok()) {
+    status = grpc::SerializationTraits<Response>::Serialize(*result, &response, &own_buffer);
+  }
+  reactor.Finish(status);
+}
+
 }  // namespace
 
 SessionContext::SessionContext(GatewayParts given)
@@ -64,21 +92,25 @@ GatewayService::GatewayService(GatewayParts parts, access::Revocations& revocati
 GatewayService::~GatewayService() { revocations_.Remove(revocation_handle_); }
 
 grpc::ServerUnaryReactor* GatewayService::Enroll(grpc::CallbackServerContext* context,
-                                                 const v1::EnrollRequest* request,
-                                                 v1::EnrollResponse* response) {
+                                                 const grpc::ByteBuffer* bytes,
+                                                 grpc::ByteBuffer* response) {
   auto* reactor = context->DefaultReactor();
-  const bool added = enroll_lane_.Add([this, peer = context->peer(), request, response, reactor] {
-    auto result = context_.parts.enrollment.Enroll(*request, peer);
-    if (result.ok()) *response = *std::move(result);
-    reactor->Finish(support::ToGrpc(result.status()));
-  });
+  auto request = Decode<v1::EnrollRequest>(*bytes);
+  if (!request.ok()) {
+    reactor->Finish(support::ToGrpc(request.status()));
+    return reactor;
+  }
+  const bool added = enroll_lane_.Add(
+      [this, peer = context->peer(), request = *std::move(request), response, reactor] {
+        Finish(context_.parts.enrollment.Enroll(request, peer), *response, *reactor);
+      });
   if (!added) reactor->Finish(support::ToGrpc(TooManyWaiting()));
   return reactor;
 }
 
 grpc::ServerUnaryReactor* GatewayService::Renew(grpc::CallbackServerContext* context,
-                                                const v1::RenewRequest* request,
-                                                v1::RenewResponse* response) {
+                                                const grpc::ByteBuffer* bytes,
+                                                grpc::ByteBuffer* response) {
   auto* reactor = context->DefaultReactor();
   auto peer = IdentifyPeer(*context);
   if (!peer.ok()) {
@@ -87,11 +119,16 @@ grpc::ServerUnaryReactor* GatewayService::Renew(grpc::CallbackServerContext* con
     reactor->Finish(support::ToGrpc(peer.status()));
     return reactor;
   }
-  const bool added = enroll_lane_.Add([this, peer = *std::move(peer), request, response, reactor] {
-    auto result = context_.parts.enrollment.Renew(peer.host_id, peer.serial, *request);
-    if (result.ok()) *response = *std::move(result);
-    reactor->Finish(support::ToGrpc(result.status()));
-  });
+  auto request = Decode<v1::RenewRequest>(*bytes);
+  if (!request.ok()) {
+    reactor->Finish(support::ToGrpc(request.status()));
+    return reactor;
+  }
+  const bool added = enroll_lane_.Add(
+      [this, peer = *std::move(peer), request = *std::move(request), response, reactor] {
+        Finish(context_.parts.enrollment.Renew(peer.host_id, peer.serial, request), *response,
+               *reactor);
+      });
   if (!added) reactor->Finish(support::ToGrpc(TooManyWaiting()));
   return reactor;
 }

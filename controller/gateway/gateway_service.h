@@ -69,10 +69,10 @@ struct SessionContext {
   std::vector<SessionEnd> unstored ABSL_GUARDED_BY(mutex);
 };
 
-// Enroll and Renew take decoded messages; Connect takes bytes, so that their number is known, and
-// room for them found, before they are decoded.
-using GatewayMethods =
-    v1::CollectorGateway::WithCallbackMethod_Enroll<v1::CollectorGateway::WithCallbackMethod_Renew<
+// All take bytes, so that their number is known, and room for them found, before they are decoded:
+// Enroll answers anybody.
+using GatewayMethods = v1::CollectorGateway::WithRawCallbackMethod_Enroll<
+    v1::CollectorGateway::WithRawCallbackMethod_Renew<
         v1::CollectorGateway::WithRawCallbackMethod_Connect<v1::CollectorGateway::Service>>>;
 
 // Thread-safe. Ends a host's session when `revocations` announces it.
@@ -82,11 +82,11 @@ class GatewayService : public GatewayMethods {
   ~GatewayService() override;
 
   grpc::ServerUnaryReactor* Enroll(grpc::CallbackServerContext* context,
-                                   const v1::EnrollRequest* request,
-                                   v1::EnrollResponse* response) override;
+                                   const grpc::ByteBuffer* request,
+                                   grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context,
-                                  const v1::RenewRequest* request,
-                                  v1::RenewResponse* response) override;
+                                  const grpc::ByteBuffer* request,
+                                  grpc::ByteBuffer* response) override;
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Connect(
       grpc::CallbackServerContext* context) override;
 

@@ -2,9 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "proto/support/field_errors.h"
 #include "proto/support/logging.h"
 
@@ -48,7 +50,7 @@ HttpResponse ErrorResponse(const absl::Status& status, const std::string& reques
                            int http_status) {
   HttpResponse response;
   response.status = http_status != 0 ? http_status : HttpStatusOf(status.code());
-  std::string message(status.message());
+  std::string message = support::PublicMessage(status);
   if (response.status == 500) {
     spdlog::error("request failed id={} error=\"{}\"", request_id,
                   support::LogSafe(status.ToString()));
@@ -56,15 +58,18 @@ HttpResponse ErrorResponse(const absl::Status& status, const std::string& reques
   } else if (response.status == 503 && !support::IsForCaller(status)) {
     spdlog::error("request failed id={} error=\"{}\"", request_id,
                   support::LogSafe(status.ToString()));
-    message = "the controller's database does not answer; try again";
   }
-  if (response.status == 429 || response.status == 503) {
-    response.headers.emplace_back("Retry-After", "1");
+  const std::string reason = support::ReasonOf(status);
+  // What was done already must not be done again.
+  if ((response.status == 429 || response.status == 503) && reason != support::kNotRecorded) {
+    const absl::Duration wait = absl::Ceil(support::RetryOf(status), absl::Seconds(1));
+    response.headers.emplace_back("Retry-After",
+                                  absl::StrCat(std::max<int64_t>(absl::ToInt64Seconds(wait), 1)));
   }
   boost::json::object error;
   error["code"] = response.status;
   error["status"] = absl::StatusCodeToString(status.code());
-  error["reason"] = support::ReasonOf(status);
+  error["reason"] = reason;
   error["message"] = message;
   error["requestId"] = request_id;
   boost::json::array fields;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/beast/core/error.hpp>
 #include <boost/beast/http/error.hpp>
 
 #include "absl/strings/ascii.h"
@@ -107,10 +106,6 @@ std::optional<HttpResponse> RefusalOf(const boost::system::error_code& error,
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return refuse(431, "HEADERS_TOO_LARGE",
                   absl::InvalidArgumentError("the request's headers are too large"));
-  }
-  if (error == boost::beast::error::timeout) {
-    return refuse(408, "REQUEST_TOO_SLOW",
-                  absl::DeadlineExceededError("the request did not arrive in time"));
   }
   // Everything else of that category is HTTP that is none; other categories are broken connections.
   if (error.category() == make_error_code(http::error::bad_method).category() &&

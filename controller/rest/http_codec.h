@@ -1,4 +1,4 @@
-// Between the HTTP library's messages and ours. Used by http_server.cc alone.
+// Between the HTTP library's messages and ours.
 #pragma once
 
 #include <boost/beast/http/empty_body.hpp>
@@ -26,7 +26,8 @@ absl::StatusOr<HttpRequest> ToRequest(
     boost::beast::http::request<boost::beast::http::string_body> message, const std::string& peer,
     const std::string& id);
 
-// What to answer to a request that could not be read; nothing: the client is gone.
+// What to answer to a request that could not be read; nothing: the client is gone, or was too slow,
+// and its connection is closed.
 std::optional<HttpResponse> RefusalOf(const boost::system::error_code& error,
                                       const std::string& id);
 

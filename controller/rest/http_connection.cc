@@ -52,9 +52,9 @@ std::string TextOf(const ServerSentEvent& event) {
   return text;
 }
 
-// Events until the client leaves, the source ends or the server stops.
+// Events until the client leaves, the source ends or the server stops. `head`: none.
 asio::awaitable<void> SendEvents(Shared shared, Connection& connection, HttpResponse& response,
-                                 std::string id) {
+                                 std::string id, bool head) {
   const HttpServerOptions& options = shared->options;
   TlsStream& stream = connection.stream;
   auto& lowest = beast::get_lowest_layer(stream);
@@ -75,7 +75,7 @@ asio::awaitable<void> SendEvents(Shared shared, Connection& connection, HttpResp
   };
   const auto executor = co_await asio::this_coro::executor;
   const auto waiting = std::make_shared<Waiting>(executor);
-  while (!error) {
+  while (!error && !head) {
     if (!waiting->asked) {
       waiting->asked = true;
       response.events->Next([waiting, executor](std::optional<ServerSentEvent> event) {
@@ -102,7 +102,7 @@ asio::awaitable<void> SendEvents(Shared shared, Connection& connection, HttpResp
                                asio::redirect_error(asio::use_awaitable, error));
   }
   response.events->Close();
-  if (!error) {
+  if (!error && !head) {
     lowest.expires_after(Chrono(options.write_timeout));
     co_await asio::async_write(stream, http::make_chunk_last(),
                                asio::redirect_error(asio::use_awaitable, error));
@@ -115,6 +115,8 @@ struct Read {
   // The client is; nothing is to be answered.
   bool gone = false;
   bool keep_alive = false;
+  // Whatever is answered has no body.
+  bool head = false;
   std::string id;
   absl::StatusOr<HttpRequest> request = HttpRequest();
   // The answer, when what came is no request of ours.
@@ -160,6 +162,7 @@ asio::awaitable<Read> ReadRequest(Shared shared, Connection& connection, const s
                               asio::redirect_error(asio::use_awaitable, error));
   }
   ++shared->counters.requests;
+  read.head = parser.get().method() == http::verb::head;
   if (error) {
     ++shared->counters.bad_requests;
     read.id = NewRequestId();
@@ -196,22 +199,20 @@ asio::awaitable<void> ServeRequests(Shared shared, Connection& connection, std::
     Read read = co_await ReadRequest(shared, connection, peer, buffer);
     if (read.gone) co_return;
     HttpResponse response;
-    bool head = false;
     if (read.refusal.has_value()) {
       response = *std::move(read.refusal);
     } else {
-      head = read.request->method == "HEAD";
       response = co_await Ask(shared, *std::move(read.request));
     }
     if (response.events != nullptr) {
-      co_await SendEvents(shared, connection, response, read.id);
+      co_await SendEvents(shared, connection, response, read.id, read.head);
       co_return;
     }
     const bool keep_alive = read.keep_alive && !shared->book.stopping();
-    auto message = ToMessage(std::move(response), read.id, keep_alive, head);
+    auto message = ToMessage(std::move(response), read.id, keep_alive, read.head);
     lowest.expires_after(Chrono(options.write_timeout));
     http::response_serializer<http::string_body> serializer(message);
-    if (head) {
+    if (read.head) {
       co_await http::async_write_header(stream, serializer,
                                         asio::redirect_error(asio::use_awaitable, error));
     } else {

@@ -1,4 +1,4 @@
-// One connection of the HTTPS server, from handshake to goodbye. Used by http_server.cc alone.
+// One connection of the HTTPS server, from handshake to goodbye.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -53,6 +53,13 @@ absl::StatusOr<std::shared_ptr<asio::ssl::context>> MakeTls(const std::string& k
   return made;
 }
 
+// An IPv4 address is one, also where the socket is of IPv6 and takes both.
+std::string PeerOf(const tcp::endpoint& remote) {
+  const asio::ip::address address = remote.address();
+  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address.to_string();
+  return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+}
+
 }  // namespace
 
 class HttpServer::Impl {
@@ -127,7 +134,7 @@ class HttpServer::Impl {
         continue;
       }
       const tcp::endpoint remote = socket.remote_endpoint(error);
-      const std::string peer = error ? "" : remote.address().to_string();
+      const std::string peer = error ? "" : PeerOf(remote);
       if (error || !shared->book.Admit(peer)) continue;
       const auto executor = socket.get_executor();
       asio::co_spawn(executor, ServeConnection(shared, std::move(socket), peer),

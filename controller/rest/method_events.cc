@@ -19,7 +19,7 @@ MethodEvents::MethodEvents(std::shared_ptr<api::Follower> follower, const api::M
       request_id_(std::move(request_id)),
       first_(std::move(first)) {}
 
-ServerSentEvent MethodEvents::EventOf(const Message& message) const {
+absl::StatusOr<ServerSentEvent> MethodEvents::EventOf(const Message& message) const {
   ServerSentEvent event;
   event.name = absl::AsciiStrToLower(message.GetDescriptor()->name());
   const FieldDescriptor* resync = message.GetDescriptor()->FindFieldByName("resync");
@@ -28,9 +28,10 @@ ServerSentEvent MethodEvents::EventOf(const Message& message) const {
   if (!method_.spec.resume.empty() && id != nullptr) {
     event.id = message.GetReflection()->GetString(message, id);
   }
-  auto json = EncodeJson(message);
+  const auto json = EncodeJson(message);
+  if (!json.ok()) return json.status();
   // JSON has no bare line breaks; a text that breaks the stream would break the client.
-  event.data = json.ok() ? absl::StrReplaceAll(*json, {{"\n", ""}, {"\r", ""}}) : "{}";
+  event.data = absl::StrReplaceAll(*json, {{"\n", ""}, {"\r", ""}});
   return event;
 }
 
@@ -38,6 +39,19 @@ ServerSentEvent MethodEvents::EndOf(const absl::Status& status) const {
   return {.name = "end",
           .id = "",
           .data = status.ok() ? "{}" : ErrorResponse(status, request_id_).body};
+}
+
+ServerSentEvent MethodEvents::End(const absl::Status& status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    over_ = true;
+  }
+  return EndOf(status);
+}
+
+ServerSentEvent MethodEvents::EventOrEnd(const Message& message) {
+  auto event = EventOf(message);
+  return event.ok() ? *std::move(event) : End(event.status());
 }
 
 void MethodEvents::Next(std::function<void(std::optional<ServerSentEvent>)> event) {
@@ -49,18 +63,14 @@ void MethodEvents::Next(std::function<void(std::optional<ServerSentEvent>)> even
     over = over_;
   }
   if (over) return event(std::nullopt);
-  if (first != nullptr) return event(EventOf(*first));
+  if (first != nullptr) return event(EventOrEnd(*first));
   // The connection may be gone before the answer comes.
   follower_->Next([self = shared_from_this(), this,
                    event = std::move(event)](absl::StatusOr<api::AnyMessage> next) {
-    if (next.ok() && *next != nullptr) return event(EventOf(**next));
+    if (next.ok() && *next != nullptr) return event(EventOrEnd(**next));
     // Nobody is there to read why a client that left was left.
     if (absl::IsCancelled(next.status())) return event(std::nullopt);
-    {
-      absl::MutexLock lock(&mutex_);
-      over_ = true;
-    }
-    event(EndOf(next.status()));
+    event(End(next.status()));
   });
 }
 

@@ -25,7 +25,11 @@ class MethodEvents : public EventSource, public std::enable_shared_from_this<Met
   void Close() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  ServerSentEvent EventOf(const google::protobuf::Message& message) const;
+  // The event of `message`; the last one, where it cannot be written.
+  ServerSentEvent EventOrEnd(const google::protobuf::Message& message) ABSL_LOCKS_EXCLUDED(mutex_);
+  ServerSentEvent End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // INTERNAL: it cannot be written as JSON.
+  absl::StatusOr<ServerSentEvent> EventOf(const google::protobuf::Message& message) const;
   ServerSentEvent EndOf(const absl::Status& status) const;
 
   const std::shared_ptr<api::Follower> follower_;

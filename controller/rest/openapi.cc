@@ -12,7 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "controller/access/authenticator.h"
+#include "controller/access/permissions.h"
 #include "controller/rest/descriptors.h"
 #include "controller/rest/session_cookie.h"
 #include "proto/support/version.h"
@@ -158,9 +158,10 @@ json::object ErrorSchema() {
          {{"type", "string"},
           {"description",
            "For programs, where the status is not exact enough: `INVALID_FIELD`, `NO_ROUTE`, "
-           "`WRONG_VERB`, `BODY_TOO_LARGE`, `HEADERS_TOO_LARGE`, `REQUEST_TOO_SLOW`, "
-           "`BODY_ENCODED`, `NOT_HTTP`, `CSRF`, `PROVIDER_UNAVAILABLE`; otherwise the status "
-           "again."}}},
+           "`WRONG_VERB`, `BODY_TOO_LARGE`, `HEADERS_TOO_LARGE`, `BODY_ENCODED`, `NOT_HTTP`, "
+           "`CSRF`, `PROVIDER_UNAVAILABLE`, `POLICY_CHANGED`, `SHUTTING_DOWN`, `NOT_RECORDED` (the "
+           "change was made, and only the activity log has not got it: do not repeat it); "
+           "otherwise the status again."}}},
         {"message", {{"type", "string"}, {"description", "What happened and what to do."}}},
         {"requestId", {{"type", "string"}, {"description", "As in X-Request-Id and the log."}}},
         {"fields",
@@ -170,40 +171,31 @@ json::object ErrorSchema() {
 }
 
 // A query parameter for every field that a query can carry.
-void AddParameters(const Descriptor& type, const std::string& prefix,
-                   const std::set<std::string>& in_path, Schemas& schemas, json::array& out) {
+void AddParameters(const Descriptor& type, const std::set<std::string>& in_path, Schemas& schemas,
+                   json::array& out) {
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
-    if (in_path.contains(prefix + field.name())) continue;
-    const bool scalar_message =
-        field.type() == FieldDescriptor::TYPE_MESSAGE &&
-        absl::StartsWith(field.message_type()->full_name(), "google.protobuf.");
-    if (field.type() == FieldDescriptor::TYPE_MESSAGE && !field.is_map() && !scalar_message) {
+    if (in_path.contains(field.name())) continue;
+    if (field.type() == FieldDescriptor::TYPE_MESSAGE && !field.is_map() &&
+        !IsJsonScalar(*field.message_type())) {
       continue;
     }
-    json::object parameter{{"name", prefix + field.json_name()},
+    json::object parameter{{"name", field.json_name()},
                            {"in", "query"},
                            {"schema", schemas.OfField(field)},
                            {"description", CommentOf(field)}};
     if (field.is_map()) {
       // "labels.env=prod".
-      parameter["name"] = absl::StrCat(prefix, field.json_name(), ".{key}");
+      parameter["name"] = absl::StrCat(field.json_name(), ".{key}");
       parameter["schema"] = schemas.OfField(*field.message_type()->map_value());
     }
     out.push_back(std::move(parameter));
   }
 }
 
-// "viewer, auditor, operator or admin": who may call.
+// "viewer, auditor, operator, admin": who may call.
 std::string RolesOf(const api::Method& route) {
-  std::vector<std::string> roles;
-  for (const auto role :
-       {store::Role::kViewer, store::Role::kAuditor, store::Role::kOperator, store::Role::kAdmin}) {
-    if (access::Allows(role, route.spec.permission)) {
-      roles.emplace_back(access::RoleName(role));
-    }
-  }
-  return absl::StrJoin(roles, ", ");
+  return absl::StrJoin(access::RolesThatMay(route.spec.permission), ", ");
 }
 
 // A header that a request may have.
@@ -273,13 +265,13 @@ json::object Operation(const api::Method& route, Schemas& schemas) {
                           {"description", field == nullptr ? "" : CommentOf(*field)}});
   }
   if (route.verb == "GET" || route.verb == "DELETE") {
-    AddParameters(*method->input_type(), "", in_path, schemas, parameters);
+    AddParameters(*method->input_type(), in_path, schemas, parameters);
   } else {
     const FieldDescriptor* body =
         route.spec.body.empty() ? nullptr : method->input_type()->FindFieldByName(route.spec.body);
     const Descriptor& type = body == nullptr ? *method->input_type() : *body->message_type();
     // A body that is one field leaves the others to the query.
-    if (body != nullptr) AddParameters(*method->input_type(), "", in_path, schemas, parameters);
+    if (body != nullptr) AddParameters(*method->input_type(), in_path, schemas, parameters);
     operation["requestBody"] = {
         {"content", {{"application/json", {{"schema", schemas.Reference(type)}}}}}};
   }

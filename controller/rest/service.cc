@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "controller/access/tokens.h"
 #include "controller/api/follow.h"
 #include "controller/rest/docs_page.h"
 #include "controller/rest/errors.h"
@@ -145,7 +146,7 @@ void RestService::Handle(HttpRequest request, Respond respond) {
 absl::StatusOr<store::Principal> RestService::Authenticate(const HttpRequest& request) const {
   const std::string& header = request.Header("authorization");
   const std::string secret = header.empty() ? CookieOf(request, kSessionCookie) : "";
-  if (!secret.empty() && !absl::StartsWith(secret, "pls_")) {
+  if (!secret.empty() && !absl::StartsWith(secret, access::kSessionPrefix)) {
     return absl::UnauthenticatedError("the cookie is not that of a session; sign in again");
   }
   auto who =
@@ -201,13 +202,14 @@ HttpResponse RestService::Answer(const HttpRequest& request, const RouteMatch& m
   if (!who.ok()) return refuse(nullptr, who.status());
   api::AnyMessage message = method.make_request();
   if (auto status = Decode(request, match, *message); !status.ok()) return refuse(&*who, status);
-  if (auto status = CheckSignIn(request, *message); !status.ok()) return refuse(&*who, status);
+  if (auto status = CheckSignIn(request, method.spec, *message); !status.ok())
+    return refuse(&*who, status);
   std::string etag;
   if (method.spec.aggregate) {
     // Before the answer is made: what changes meanwhile makes the tag old, not the answer.
     etag = WeakEtagOf({method.full_name, parts_.fleet_version(), Bytes(*message), who->scope});
     if (Matches(request.Header("if-none-match"), etag) &&
-        access::Allows(who->role, method.spec.permission)) {
+        access::RequirePermission(*who, method.spec.permission).ok()) {
       HttpResponse unchanged;
       Tag(request, etag, unchanged);
       return unchanged;
@@ -216,7 +218,7 @@ HttpResponse RestService::Answer(const HttpRequest& request, const RouteMatch& m
   auto answer = parts_.methods.Call(*who, method, *message);
   if (!answer.ok()) return Fail(request, method.spec.rpc, answer.status());
   HttpResponse response;
-  FollowSession(*message, *who, **answer, response);
+  FollowSession(method.spec, *message, *who, **answer, response);
   auto body = EncodeJson(**answer);
   if (!body.ok()) return Fail(request, method.spec.rpc, body.status());
   response.body = *std::move(body);

@@ -18,11 +18,16 @@
 namespace plimsoll::rest {
 namespace {
 
-using google::protobuf::DynamicCastToGenerated;
 using google::protobuf::util::TimeUtil;
 
 absl::Status NotMeant(absl::string_view why) {
   return support::WithReason(absl::PermissionDeniedError(why), "CSRF");
+}
+
+// The table holds methods that begin sessions to these messages.
+bool BeginsInCookie(const api::MethodSpec& method, const google::protobuf::Message& message) {
+  return method.session == api::SessionEffect::kBegins &&
+         static_cast<const v1::SignInRequest&>(message).in_cookie();
 }
 
 // "HOST:443" and "HOST" are one.
@@ -89,21 +94,17 @@ void KeepInCookie(v1::SignInResponse& answer, HttpResponse& response) {
   answer.clear_secret();
 }
 
-absl::Status CheckSignIn(const HttpRequest& request, const google::protobuf::Message& message) {
-  const auto* sign_in = DynamicCastToGenerated<v1::SignInRequest>(&message);
-  if (sign_in == nullptr || !sign_in->in_cookie()) return absl::OkStatus();
-  return RequireSameOrigin(request);
+absl::Status CheckSignIn(const HttpRequest& request, const api::MethodSpec& method,
+                         const google::protobuf::Message& message) {
+  return BeginsInCookie(method, message) ? RequireSameOrigin(request) : absl::OkStatus();
 }
 
-void FollowSession(const google::protobuf::Message& message, const store::Principal& who,
-                   google::protobuf::Message& answer, HttpResponse& response) {
-  const auto* sign_in = DynamicCastToGenerated<v1::SignInRequest>(&message);
-  if (sign_in != nullptr && sign_in->in_cookie()) {
-    KeepInCookie(*DynamicCastToGenerated<v1::SignInResponse>(&answer), response);
-  }
-  const bool ends = DynamicCastToGenerated<v1::SignOutRequest>(&message) != nullptr ||
-                    DynamicCastToGenerated<v1::SignOutEverywhereRequest>(&message) != nullptr;
-  if (ends && !who.csrf_token.empty()) {
+void FollowSession(const api::MethodSpec& method, const google::protobuf::Message& message,
+                   const store::Principal& who, google::protobuf::Message& answer,
+                   HttpResponse& response) {
+  if (BeginsInCookie(method, message)) {
+    KeepInCookie(static_cast<v1::SignInResponse&>(answer), response);
+  } else if (method.session == api::SessionEffect::kEnds && !who.csrf_token.empty()) {
     SetCookie(kSessionCookie, "", absl::ZeroDuration(), SameSite::kStrict, response);
   }
 }

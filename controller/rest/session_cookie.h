@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "controller/api/method.h"
 #include "controller/rest/http_message.h"
 #include "controller/store/token_store.h"
 #include "plimsoll/v1/session_service.pb.h"
@@ -46,10 +47,12 @@ void KeepInCookie(v1::SignInResponse& answer, HttpResponse& response);
 
 // Before a call: a sign-in that asks for a cookie must come from our own page, or other sites could
 // sign their visitors in as somebody.
-absl::Status CheckSignIn(const HttpRequest& request, const google::protobuf::Message& message);
+absl::Status CheckSignIn(const HttpRequest& request, const api::MethodSpec& method,
+                         const google::protobuf::Message& message);
 
 // After a call by `who`: the cookie that its answer brings, or ends.
-void FollowSession(const google::protobuf::Message& message, const store::Principal& who,
-                   google::protobuf::Message& answer, HttpResponse& response);
+void FollowSession(const api::MethodSpec& method, const google::protobuf::Message& message,
+                   const store::Principal& who, google::protobuf::Message& answer,
+                   HttpResponse& response);
 
 }  // namespace plimsoll::rest

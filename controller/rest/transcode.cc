@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "controller/rest/descriptors.h"
 #include "proto/support/field_errors.h"
 #include "proto/support/utf8.h"
 
@@ -29,11 +30,6 @@ const FieldDescriptor* FindField(const Descriptor& type, const std::string& name
     if (type.field(i)->json_name() == name) return type.field(i);
   }
   return nullptr;
-}
-
-bool IsJsonScalar(const Descriptor& type) {
-  return type.full_name() == "google.protobuf.Timestamp" ||
-         type.full_name() == "google.protobuf.Duration";
 }
 
 absl::Status ParseJson(const std::string& json, Message& message, const std::string& field) {
@@ -154,21 +150,27 @@ absl::Status SetMapEntry(const FieldDescriptor& field, const std::string& key,
 }
 
 // Sets the field that `path` names, below `message`. `owned`: fields that the path of the URL has
-// set already, by full name.
+// set already, by full name. `seen`: what was set so far and can be once only, by the names of the
+// protos, for a field has two.
 absl::Status Set(const std::string& path, const std::string& text,
                  const std::set<std::string>& owned, std::set<std::string>& seen,
                  Message& message) {
   Message* at = &message;
   absl::string_view rest = path;
+  std::string name;
   for (;;) {
     const std::pair<std::string, absl::string_view> parts =
         absl::StrSplit(rest, absl::MaxSplits('.', 1));
     const FieldDescriptor* field = FindField(*at->GetDescriptor(), parts.first);
     if (field == nullptr) return InvalidField(path, "there is no such parameter");
     const bool more = rest.size() > parts.first.size();
+    absl::StrAppend(&name, name.empty() ? "" : ".", field->name());
     if (field->is_map()) {
       if (!more || parts.second.empty()) {
         return InvalidField(path, absl::StrCat("expected ", parts.first, ".KEY=VALUE"));
+      }
+      if (!seen.insert(absl::StrCat(name, ".", parts.second)).second) {
+        return InvalidField(path, "is given twice");
       }
       return SetMapEntry(*field, std::string(parts.second), text, path, *at);
     }
@@ -182,7 +184,7 @@ absl::Status Set(const std::string& path, const std::string& text,
     }
     const std::string& id = field->full_name();
     if (owned.contains(id)) return InvalidField(path, "is given by the path");
-    if (!field->is_repeated() && !seen.insert(absl::StrCat(path)).second) {
+    if (!field->is_repeated() && !seen.insert(name).second) {
       return InvalidField(path, "is given twice");
     }
     return SetScalar(*field, text, path, *at);

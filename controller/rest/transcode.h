@@ -19,8 +19,9 @@ namespace plimsoll::rest {
 //
 // Parameters are named like JSON fields ("pageSize") or proto fields ("page_size"), repeated for
 // repeated fields, with "labels.KEY=VALUE" for maps and "a.b=..." for messages inside; enums by
-// name or number, times and durations as in JSON. What the path sets, neither may set again.
-// INVALID_ARGUMENT names the field (proto/support/field_errors.h). Pure.
+// name or number, times and durations as in JSON; nothing that is not repeated is given twice. What
+// the path sets, a query may not set again; in a body it is overwritten. INVALID_ARGUMENT names the
+// field (proto/support/field_errors.h). Pure.
 absl::Status DecodeRequest(const HttpRequest& request,
                            const std::map<std::string, std::string>& path_variables,
                            const std::string& body_field, google::protobuf::Message& message);

@@ -64,7 +64,7 @@ grpc::Status Outcome(grpc::CallbackServerContext& context, const absl::Status& s
   }
   if ((absl::IsUnavailable(status) || absl::IsAborted(status)) && !support::IsForCaller(status)) {
     LogFailure(status, method, address);
-    return grpc::Status(code, "the controller's database does not answer; try again");
+    return grpc::Status(code, support::PublicMessage(status));
   }
   if (absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status)) {
     spdlog::warn("refused method={} peer={} reason=\"{}\"", std::string(method), address,

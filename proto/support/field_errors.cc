@@ -1,5 +1,6 @@
 #include "proto/support/field_errors.h"
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
@@ -8,6 +9,8 @@ namespace {
 
 constexpr char kPayload[] = "type.plimsoll.dev/plimsoll.v1.FieldError";
 constexpr char kReason[] = "type.plimsoll.dev/plimsoll.v1.Reason";
+// Milliseconds.
+constexpr char kRetry[] = "type.plimsoll.dev/plimsoll.v1.Retry";
 
 }  // namespace
 
@@ -34,6 +37,20 @@ absl::Status WithReason(absl::Status status, absl::string_view reason) {
   return status;
 }
 
+absl::Status WithRetry(absl::Status status, absl::Duration wait) {
+  status.SetPayload(kRetry, absl::Cord(absl::StrCat(absl::ToInt64Milliseconds(wait))));
+  return status;
+}
+
+absl::Duration RetryOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kRetry);
+  int64_t milliseconds = 0;
+  if (!payload.has_value() || !absl::SimpleAtoi(std::string(*payload), &milliseconds)) {
+    return absl::ZeroDuration();
+  }
+  return absl::Milliseconds(milliseconds);
+}
+
 absl::Status ShuttingDown() {
   return WithReason(absl::UnavailableError("the controller is shutting down"), kShuttingDown);
 }
@@ -49,9 +66,23 @@ absl::Status ProviderUnavailable(absl::string_view message) {
   return WithReason(absl::UnavailableError(message), kProviderUnavailable);
 }
 
+absl::Status PolicyChanged() {
+  return WithReason(absl::UnavailableError("the policy has just changed; try again"),
+                    kPolicyChanged);
+}
+
 bool IsForCaller(const absl::Status& status) {
   const std::string reason = ReasonOf(status);
-  return reason == kShuttingDown || reason == kNotRecorded || reason == kProviderUnavailable;
+  return reason == kShuttingDown || reason == kNotRecorded || reason == kProviderUnavailable ||
+         reason == kPolicyChanged;
+}
+
+std::string PublicMessage(const absl::Status& status) {
+  if (!IsForCaller(status)) {
+    if (absl::IsAborted(status)) return "another change came first; try again";
+    if (absl::IsUnavailable(status)) return "the controller's database does not answer; try again";
+  }
+  return std::string(status.message());
 }
 
 std::string ReasonOf(const absl::Status& status) {

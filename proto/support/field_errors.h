@@ -1,4 +1,5 @@
-// What a status says beside its code and message: the field of a request that is wrong, a reason.
+// What a status says beside its code and message: the field of a request that is wrong, a reason,
+// when to try again.
 #pragma once
 
 #include <string>
@@ -6,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace plimsoll::support {
 
@@ -33,6 +35,10 @@ absl::Status WithReason(absl::Status status, absl::string_view reason);
 // name of its code.
 std::string ReasonOf(const absl::Status& status);
 
+// `status` with the time after which trying again is worth it, and that time; zero: not known.
+absl::Status WithRetry(absl::Status status, absl::Duration wait);
+absl::Duration RetryOf(const absl::Status& status);
+
 // UNAVAILABLE, with a reason of its own: the same request will be served elsewhere, or later.
 inline constexpr absl::string_view kShuttingDown = "SHUTTING_DOWN";
 absl::Status ShuttingDown();
@@ -46,7 +52,15 @@ absl::Status NotRecorded();
 inline constexpr absl::string_view kProviderUnavailable = "PROVIDER_UNAVAILABLE";
 absl::Status ProviderUnavailable(absl::string_view message);
 
+// UNAVAILABLE, with a reason of its own: what hosts are judged by changed meanwhile.
+inline constexpr absl::string_view kPolicyChanged = "POLICY_CHANGED";
+absl::Status PolicyChanged();
+
 // Whether the message is for the caller although the code says that something inside broke.
 bool IsForCaller(const absl::Status& status);
+
+// What a caller is told of an error. UNAVAILABLE and ABORTED tell what broke inside, which is for
+// the log, unless IsForCaller: of them a caller is told what became of the call.
+std::string PublicMessage(const absl::Status& status);
 
 }  // namespace plimsoll::support

@@ -198,8 +198,8 @@ class Rest(unittest.TestCase):
             for _ in range(20):
                 self.client.json("GET", "/v1/hosts")
             self.assertLess(time.monotonic() - begin, 10)
-            # Each is told, or cut off, when its time is over.
-            self.assertIn(slow[0].recv(100)[9:12], (b"408", b""))
+            # Each is cut off when its time is over.
+            self.assertEqual(slow[0].recv(100), b"")
         finally:
             for stream in slow:
                 stream.close()

@@ -65,6 +65,14 @@ TEST_F(AuthenticatorTest, BadTokensAreRefusedInTheSameWords) {
   EXPECT_EQ(authenticator_.Authenticate("Bearer ").status(), unknown);
 }
 
+// However lately it was found valid.
+TEST_F(AuthenticatorTest, ATokenEndsWhenItExpires) {
+  const std::string secret = Create("ann", Role::kViewer, clock_.Now() + absl::Seconds(2));
+  EXPECT_TRUE(authenticator_.Authenticate("Bearer " + secret).ok());
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_TRUE(absl::IsUnauthenticated(authenticator_.Authenticate("Bearer " + secret).status()));
+}
+
 TEST_F(AuthenticatorTest, ANameHasOneLiveToken) {
   Create("ann", Role::kViewer);
   EXPECT_TRUE(absl::IsAlreadyExists(

@@ -162,6 +162,26 @@ TEST_F(AuthoritiesTest, AControllerThatWasAwayGetsWhatItMissed) {
   EXPECT_EQ(Content(two_ + "/ca.key"), Content(one_ + "/ca.key"));
 }
 
+TEST_F(AuthoritiesTest, ALostCertificateIsNotMadeAnew) {
+  const std::string file = one_ + "/ca.pem";
+  const std::string before = Content(file);
+  std::filesystem::remove(file);
+  ASSERT_TRUE(Open(one_).ok());
+  EXPECT_EQ(Content(file), before);
+  // While it runs, too.
+  std::filesystem::remove(file);
+  EXPECT_TRUE(authorities_->Reload().ok());
+  EXPECT_EQ(Content(file), before);
+  // Nor is there one for a key that is another's.
+  ASSERT_TRUE((*Issuer::Create(clock_.Now()))->Save(two_).ok());
+  std::filesystem::remove(two_ + "/ca.pem");
+  const absl::Status status = Open(two_).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_TRUE(absl::StrContains(status.message(), "ca.pem is missing")) << status;
+  EXPECT_FALSE(std::filesystem::exists(two_ + "/ca.pem"));
+  EXPECT_TRUE(Open(two_, true).ok());
+}
+
 TEST_F(AuthoritiesTest, WhoHasAnotherKeyOrAnotherAuthorityIsTurnedAway) {
   const std::string other = root_ + "/other";
   std::filesystem::create_directory(other);
@@ -201,7 +221,14 @@ TEST_F(AuthoritiesTest, OneThatIsBroughtIsCheckedFirst) {
     EXPECT_TRUE(absl::StartsWith(status.message(), words)) << status;
     EXPECT_FALSE(absl::StrContains(status.message(), "PRIVATE")) << status;
   }
+  // One that the controller has no use for.
+  authorities_->CheckNext([&other](const CertificateAuthority& next) {
+    return next.BundlePem() == (*other)->BundlePem() ? absl::InvalidArgumentError("not for --name")
+                                                     : absl::OkStatus();
+  });
+  EXPECT_EQ(authorities_->Begin(text, text).message(), "not for --name");
   EXPECT_EQ(Roots(*authorities_), 1u);
+  authorities_->CheckNext({});
   ASSERT_TRUE(authorities_->Begin(text, text).ok());
   EXPECT_TRUE(absl::StrContains(authorities_->BundlePem(), (*other)->BundlePem()));
   ASSERT_TRUE(authorities_->Cancel().ok());

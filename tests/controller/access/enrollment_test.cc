@@ -34,7 +34,7 @@ class EnrollmentTest : public ::testing::Test {
 
   // A token that lives for an hour.
   std::string Token(const std::string& id, int uses = 1, v1::EnrollmentToken token = {}) {
-    const std::string secret = NewSecret("plt_");
+    const std::string secret = NewSecret(kEnrollmentPrefix);
     token.set_id(id);
     token.set_max_uses(uses);
     token.mutable_create_time()->set_seconds(absl::ToUnixSeconds(clock_.Now()));
@@ -94,7 +94,7 @@ TEST_F(EnrollmentTest, EveryBadTokenIsRefusedInTheSameWords) {
   const std::string expired = Token("expired");
   clock_.Advance(absl::Hours(1));
 
-  const absl::Status unknown = Enroll(NewSecret("plt_")).status();
+  const absl::Status unknown = Enroll(NewSecret(kEnrollmentPrefix)).status();
   EXPECT_TRUE(absl::IsUnauthenticated(unknown)) << unknown;
   clock_.Advance(absl::Minutes(1));
   for (const std::string& token : {exhausted, revoked, expired}) {

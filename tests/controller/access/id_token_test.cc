@@ -101,7 +101,7 @@ TEST(IdToken, IsRefusedForItsSignature) {
   std::vector<std::string> parts = absl::StrSplit(good, '.');
   const std::string other = absl::WebSafeBase64Escape(With("s-1", "s-2"));
   const std::string none = absl::WebSafeBase64Escape(R"({"alg":"none"})");
-  // The same signature as DER, and one of nothing but zeros (CVE-2022-21449).
+  // Nothing but zeros (CVE-2022-21449).
   const std::string zeros = absl::WebSafeBase64Escape(std::string(64, '\0'));
   const std::string ec_header = absl::WebSafeBase64Escape(EcKey().Header());
   const struct {
@@ -112,6 +112,7 @@ TEST(IdToken, IsRefusedForItsSignature) {
       {absl::StrCat(parts[0], ".", parts[1], "."), "signature is wrong"},
       {absl::StrCat(parts[0], ".", parts[1], ".", parts[2].substr(0, 100)), "signature is wrong"},
       {absl::StrCat(ec_header, ".", parts[1], ".", zeros), "signature is wrong"},
+      {EcKey().Sign(EcKey().Header(), kClaims, true), "signature is wrong"},
       {absl::StrCat(none, ".", parts[1], "."), "algorithm"},
       {RsaKey().Sign(R"({"alg":"None"})", kClaims), "algorithm"},
       {RsaKey().Sign(R"({"alg":"RS1","kid":"r"})", kClaims), "algorithm"},

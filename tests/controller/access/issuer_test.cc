@@ -35,6 +35,7 @@ struct Wish {
   std::string constraints = "critical,CA:TRUE";
   std::string usage = "critical,keyCertSign,cRLSign";
   std::string names = {};
+  std::string extended = {};
   absl::Duration begins = -absl::Hours(1);
   absl::Duration ends = absl::Hours(1000);
 };
@@ -50,10 +51,18 @@ Link Make(const std::string& name, const Link* above, const Wish& wish = {},
                                           {NID_subject_key_identifier, "hash"}}};
   if (above != nullptr) what.extensions.push_back({NID_authority_key_identifier, "keyid"});
   if (!wish.names.empty()) what.extensions.push_back({NID_name_constraints, wish.names});
+  if (!wish.extended.empty()) what.extensions.push_back({NID_ext_key_usage, wish.extended});
   auto made = above == nullptr ? Sign(what, key.get(), nullptr, key.get())
                                : Sign(what, key.get(), above->certificate.get(), above->key.get());
   if (!made.ok()) std::abort();
   return {std::move(key), std::move(made->certificate)};
+}
+
+// `key` under a password.
+std::string Locked(EVP_PKEY* key) {
+  const support::BioPtr bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_PKCS8PrivateKey(bio.get(), key, EVP_aes_256_cbc(), "hush", 4, nullptr, nullptr);
+  return support::BioText(bio.get());
 }
 
 absl::StatusOr<std::unique_ptr<Issuer>> Parse(const std::string& chain, const std::string& key) {
@@ -127,6 +136,7 @@ TEST(IssuerTest, RefusesWhatCannotWorkAndSaysWhy) {
   } cases[] = {
       {"nothing", "", good.Key(), "ca.pem is no certificate"},
       {"no key", good.Pem() + root.Pem(), "", "ca.key is no private key"},
+      {"a key with a password", good.Pem() + root.Pem(), Locked(good.key.get()), "has a password"},
       {"another's key", good.Pem() + root.Pem(), root.Key(), "ca.key does not belong to ca.pem"},
       {"no root", good.Pem(), good.Key(), "does not lead to a root"},
       {"the root of another", good.Pem() + tight.Pem(), good.Key(), "does not lead to a root"},
@@ -182,6 +192,15 @@ TEST(IssuerTest, SaysWhichNamesItMayNotCertify) {
   EXPECT_TRUE(absl::StrContains(other.status().message(), "--name")) << other.status();
 }
 
+TEST(IssuerTest, SaysWhenItMayCertifyNoServer) {
+  const Link root = Make("root", nullptr);
+  const Link own = Make("own", &root, {.extended = "clientAuth"});
+  const auto issuer = Parse(own.Pem() + root.Pem(), own.Key());
+  ASSERT_TRUE(issuer.ok()) << issuer.status();
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      (*issuer)->IssueServer({"plimsoll.example"}, kNow, absl::Hours(1)).status()));
+}
+
 TEST(IssuerTest, IsSavedForItsOwnerOnly) {
   char dir[] = "/tmp/plimsoll-issuer-XXXXXX";
   ASSERT_NE(mkdtemp(dir), nullptr);
@@ -196,6 +215,13 @@ TEST(IssuerTest, IsSavedForItsOwnerOnly) {
   const auto loaded = Issuer::LoadOrCreate(dir, kNow);
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ((*loaded)->fingerprint(), (*made)->fingerprint());
+  // A key with a password alone: the terminal is not asked for it.
+  std::filesystem::remove(absl::StrCat(dir, "/ca.pem"));
+  ASSERT_TRUE(
+      support::WritePrivateFile(absl::StrCat(dir, "/ca.key"), Locked(NewEcKey().get())).ok());
+  const absl::Status locked = Issuer::LoadOrCreate(dir, kNow).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(locked)) << locked;
+  EXPECT_TRUE(absl::StrContains(locked.message(), "has a password")) << locked;
   std::filesystem::remove_all(dir);
 }
 

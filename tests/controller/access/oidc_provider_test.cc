@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include <thread>
+
 #include "absl/strings/str_replace.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/notification.h"
 #include "proto/support/field_errors.h"
 #include "tests/controller/access/fake_provider.h"
 
@@ -125,6 +129,31 @@ TEST_F(OidcProviderTest, AProviderThatFailsIsNamedAndLeftAloneForAMoment) {
   // What is kept does not help once it is gone.
   fake_.down = absl::UnavailableError("Connection refused");
   EXPECT_TRUE(absl::IsUnavailable(SignIn().status()));
+}
+
+// Strangers who begin sign-ins do not occupy every thread of the API.
+TEST_F(OidcProviderTest, AtMostThreeThreadsTalkToIt) {
+  absl::Notification answer;
+  absl::BlockingCounter asked(3);
+  absl::Mutex mutex;
+  OidcProvider slow(FakeProvider::Options(), clock_, [&](const WebRequest& request) {
+    asked.DecrementCount();
+    answer.WaitForNotification();
+    absl::MutexLock lock(&mutex);
+    return fake_.Answer(request);
+  });
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&slow] { EXPECT_TRUE(slow.SignInUrl(kSecrets).ok()); });
+  }
+  asked.Wait();
+  for (const absl::Status& status :
+       {slow.SignInUrl(kSecrets).status(), slow.Redeem("good", kSecrets).status()}) {
+    EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  }
+  answer.Notify();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(slow.SignInUrl(kSecrets).ok());
 }
 
 TEST_F(OidcProviderTest, DescriptionsMustBeTheProvidersOwnAndSafe) {

@@ -33,16 +33,23 @@ TEST(PermissionsTest, RolesAreTheSetsTheyAreDocumentedAs) {
 
 TEST(PermissionsTest, RolesContainOthersOrDoNot) {
   // Rows: role; columns: whether it is within viewer, auditor, operator, admin.
-  const Role roles[] = {Role::kViewer, Role::kAuditor, Role::kOperator, Role::kAdmin};
   const bool within[4][4] = {{true, true, true, true},
                              {false, true, false, true},
                              {false, false, true, true},
                              {false, false, false, true}};
   for (int role = 0; role < 4; ++role) {
     for (int of = 0; of < 4; ++of) {
-      EXPECT_EQ(Within(roles[role], roles[of]), within[role][of]) << role << of;
+      EXPECT_EQ(Within(kRoles[role], kRoles[of]), within[role][of]) << role << of;
     }
   }
+}
+
+TEST(PermissionsTest, NamesTheRolesThatMay) {
+  using testing::ElementsAre;
+  EXPECT_THAT(RolesThatMay(Permission::kRead),
+              ElementsAre("viewer", "auditor", "operator", "admin"));
+  EXPECT_THAT(RolesThatMay(Permission::kExport), ElementsAre("auditor", "admin"));
+  EXPECT_THAT(RolesThatMay(Permission::kAdminister), ElementsAre("admin"));
 }
 
 TEST(PermissionsTest, ARefusalSaysWhoMay) {

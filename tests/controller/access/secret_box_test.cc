@@ -36,7 +36,11 @@ TEST_F(SecretBoxTest, RefusesAFileThatIsNoKey) {
   std::ofstream(file_) << "not a key\n";
   std::filesystem::permissions(
       file_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-  EXPECT_TRUE(absl::IsFailedPrecondition(SecretBox::LoadOrCreate(file_).status()));
+  const absl::Status status = SecretBox::LoadOrCreate(file_).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  // Without it the authority is lost: nobody is told to remove it.
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("certificate authority"));
+  EXPECT_THAT(std::string(status.message()), testing::Not(testing::HasSubstr("remove")));
   std::ofstream(file_) << std::string(64, 'a');
   EXPECT_TRUE(SecretBox::LoadOrCreate(file_).ok());
   std::filesystem::permissions(file_, std::filesystem::perms(0644));

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/field_errors.h"
 
 namespace plimsoll::access {
 namespace {
@@ -35,6 +36,7 @@ TEST_F(SignInThrottleTest, TheDelayGrowsAndHasABound) {
   const absl::Status status = throttle_.Admit("ann", "10.0.0.1", now_);
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   EXPECT_TRUE(absl::StrContains(status.message(), "in 1 s")) << status;
+  EXPECT_EQ(support::RetryOf(status), absl::Seconds(1));
   EXPECT_EQ(Guess("ann", "10.0.0.1", 4), absl::Seconds(1 + 2 + 4 + 8));
   // A hundred guesses more take most of a day.
   EXPECT_GT(Guess("ann", "10.0.0.1", 100), absl::Hours(20));
@@ -57,6 +59,17 @@ TEST_F(SignInThrottleTest, OneAddressCannotTryManyNames) {
   }
   EXPECT_FALSE(May("another", "10.0.0.1"));
   EXPECT_TRUE(May("another", "10.0.0.2"));
+}
+
+// Behind one address sit those who guess and those who work: a NAT, a balancer.
+TEST_F(SignInThrottleTest, AKnownUserDoesNotWaitForOthersAtTheSameAddress) {
+  throttle_.Succeeded("ann", "10.0.0.1");
+  for (int i = 0; i < 40; ++i) throttle_.Failed(absl::StrCat("user-", i), "10.0.0.1", now_);
+  EXPECT_FALSE(May("bob", "10.0.0.1"));
+  EXPECT_TRUE(May("ann", "10.0.0.1"));
+  // Guesses at her own password count.
+  for (int i = 0; i < 6; ++i) throttle_.Failed("ann", "10.0.0.1", now_);
+  EXPECT_FALSE(May("ann", "10.0.0.1"));
 }
 
 TEST_F(SignInThrottleTest, IPv6AddressesCountByNetwork) {

@@ -38,7 +38,8 @@ class SigningKey {
   }
 
   // A token with this header and these claims, signed by RS256 or ES256 whatever the header says.
-  std::string Sign(const std::string& header, const std::string& claims) const {
+  // `der`: an ES256 signature in the form of certificates, which is not that of JWTs.
+  std::string Sign(const std::string& header, const std::string& claims, bool der = false) const {
     const std::string text =
         absl::StrCat(absl::WebSafeBase64Escape(header), ".", absl::WebSafeBase64Escape(claims));
     std::unique_ptr<EVP_MD_CTX, support::OpensslFree<EVP_MD_CTX_free>> context(EVP_MD_CTX_new());
@@ -48,7 +49,7 @@ class SigningKey {
     EVP_DigestSign(context.get(), signature.data(), &size,
                    reinterpret_cast<const unsigned char*>(text.data()), text.size());
     const std::string raw(reinterpret_cast<const char*>(signature.data()), size);
-    return absl::StrCat(text, ".", absl::WebSafeBase64Escape(rsa_ ? raw : Flat(raw)));
+    return absl::StrCat(text, ".", absl::WebSafeBase64Escape(rsa_ || der ? raw : Flat(raw)));
   }
   // What this key's tokens usually have.
   std::string Header() const {

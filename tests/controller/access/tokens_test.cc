@@ -12,7 +12,7 @@ namespace {
 
 TEST(TokensTest, SecretsAre256RandomBitsBehindTheirPrefix) {
   std::set<std::string> secrets;
-  for (const char* prefix : {"plt_", "plb_"}) {
+  for (const absl::string_view prefix : {kEnrollmentPrefix, kApiTokenPrefix, kSessionPrefix}) {
     for (int i = 0; i < 50; ++i) {
       const std::string secret = NewSecret(prefix);
       ASSERT_TRUE(absl::StartsWith(secret, prefix)) << secret;
@@ -23,7 +23,7 @@ TEST(TokensTest, SecretsAre256RandomBitsBehindTheirPrefix) {
       secrets.insert(secret);
     }
   }
-  EXPECT_EQ(secrets.size(), 100u);
+  EXPECT_EQ(secrets.size(), 150u);
 }
 
 TEST(TokensTest, TheHashIsBlake2b256) {

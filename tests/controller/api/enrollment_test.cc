@@ -28,7 +28,7 @@ TEST_F(EnrollmentTokensTest, ThereAreNoneAtFirst) {
 TEST_F(EnrollmentTokensTest, ADefaultTokenEnrolsOneHostWithinAnHour) {
   const auto created = parts_.enrollment->Create(Admin(), {});
   ASSERT_TRUE(created.ok()) << created.status();
-  EXPECT_TRUE(absl::StartsWith(created->secret(), "plt_"));
+  EXPECT_TRUE(absl::StartsWith(created->secret(), access::kEnrollmentPrefix));
   EXPECT_EQ(created->ca_bundle_pem(), parts_.authority->BundlePem());
   EXPECT_EQ(created->token().max_uses(), 1);
   EXPECT_EQ(created->token().expire_time().seconds() - created->token().create_time().seconds(),

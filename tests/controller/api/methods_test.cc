@@ -62,6 +62,18 @@ TEST(MethodTableTest, ReadsAreGetsAndNothingElseIs) {
   }
 }
 
+// A browser keeps or forgets its session by what the table says.
+TEST(MethodTableTest, SessionsBeginAndEndWhereNamesSaySo) {
+  Parts parts;
+  for (const auto& [name, method] : parts.methods.all()) {
+    const std::string verb = name.substr(name.rfind('.') + 1);
+    const SessionEffect effect = verb == "SignIn"                    ? SessionEffect::kBegins
+                                 : absl::StartsWith(verb, "SignOut") ? SessionEffect::kEnds
+                                                                     : SessionEffect::kNone;
+    EXPECT_EQ(method.spec.session, effect) << name;
+  }
+}
+
 class CallTest : public ::testing::Test {
  protected:
   CallTest() {
@@ -148,6 +160,9 @@ TEST(MethodTableDeathTest, MistakesAreFatal) {
   EXPECT_DEATH(add({"HostService.ListHosts", Permission::kRead, "GET /v1/x"}), "");
   EXPECT_DEATH(add({"HostService.GetHost", Permission::kRead, "GET /v1/{id}"}), "");
   EXPECT_DEATH(add({"HostService.GetHost", Permission::kRead, "GET /hosts/{host}"}), "");
+  MethodSpec begins = {"HostService.GetHost", Permission::kRead, "GET /v1/{host}"};
+  begins.session = SessionEffect::kBegins;
+  EXPECT_DEATH(add(begins), "");
   EXPECT_DEATH(
       {
         MethodTable table(parts.clock);

@@ -88,7 +88,7 @@ std::unique_ptr<TestController> GatewayTest::Another(const std::string& id) cons
 }
 
 std::string GatewayTest::Token(int uses) {
-  const std::string secret = access::NewSecret("plt_");
+  const std::string secret = access::NewSecret(access::kEnrollmentPrefix);
   v1::EnrollmentToken token;
   token.set_id(absl::StrCat("token-", ++made_));
   token.set_max_uses(uses);

@@ -43,6 +43,38 @@ class LimitsTest : public GatewayTest {
   }
 };
 
+// Anybody may send one.
+TEST_F(LimitsTest, AnEnrolmentIsShort) {
+  v1::EnrollRequest request;
+  request.set_token(Token());
+  request.set_certificate_signing_request(uplink::MakeKeyAndRequest()->request_der);
+  for (const auto& [hostname, code] :
+       {std::pair{std::string(100'000, 'x'), grpc::StatusCode::INVALID_ARGUMENT},
+        std::pair{std::string("web-1"), grpc::StatusCode::OK}}) {
+    request.set_hostname(hostname);
+    grpc::ClientContext context;
+    v1::EnrollResponse response;
+    const grpc::Status status = Anonymous()->Enroll(&context, request, &response);
+    EXPECT_EQ(status.error_code(), code) << status.error_message();
+    EXPECT_EQ(response.host_id().empty(), !status.ok());
+  }
+  // As short as an honest one, for those who have a certificate.
+  const uplink::Identity identity = Enrolled();
+  grpc::SslCredentialsOptions tls;
+  tls.pem_root_certs = authority_->BundlePem();
+  tls.pem_private_key = identity.key_pem;
+  tls.pem_cert_chain = identity.certificate_pem;
+  const auto stub =
+      v1::CollectorGateway::NewStub(grpc::CreateChannel(address_, grpc::SslCredentials(tls)));
+  v1::RenewRequest renewal;
+  renewal.set_certificate_signing_request(std::string(100'000, 'x'));
+  grpc::ClientContext context;
+  v1::RenewResponse response;
+  const grpc::Status status = stub->Renew(&context, renewal, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "the request is longer than 64 KiB");
+}
+
 TEST_F(LimitsTest, LengthIsLookedAtBeforeDecoding) {
   v1::FromCollector large;
   large.mutable_scan_failed()->set_reason(std::string(kMaxMessageBytes, 'x'));

@@ -1,13 +1,16 @@
-// A table of a few methods whose answers a test decides.
+// A table of a few methods whose answers a test decides, and how it asks for them.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
 #include "controller/api/methods.h"
+#include "controller/rest/service.h"
 #include "proto/support/clock.h"
 
 namespace plimsoll::rest {
@@ -99,5 +102,49 @@ struct FakeApi {
   int summaries = 0;
   absl::Status error;
 };
+
+// What the service answers to a request with the id "r-1" from 10.0.0.1. Waits for it.
+inline HttpResponse AskService(RestService& service, const std::string& method,
+                               const std::string& target,
+                               std::map<std::string, std::string> headers, std::string body) {
+  HttpRequest request;
+  request.method = method;
+  request.target = ParseTarget(target).value();
+  request.headers = std::move(headers);
+  request.body = std::move(body);
+  request.peer = "10.0.0.1";
+  request.id = "r-1";
+  HttpResponse answer;
+  absl::Notification done;
+  service.Handle(std::move(request), [&](HttpResponse response) {
+    answer = std::move(response);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return answer;
+}
+
+// The first header of that name; empty: none.
+inline std::string HeaderOf(const HttpResponse& response, const std::string& name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
+// What is left of a stream of events, "NAME ID DATA" each.
+inline std::vector<std::string> EventsOf(EventSource& source) {
+  std::vector<std::string> seen;
+  for (bool over = false; !over;) {
+    absl::Notification done;
+    source.Next([&](std::optional<ServerSentEvent> event) {
+      over = !event.has_value();
+      if (!over) seen.push_back(event->name + " " + event->id + " " + event->data);
+      done.Notify();
+    });
+    done.WaitForNotification();
+  }
+  return seen;
+}
 
 }  // namespace plimsoll::rest

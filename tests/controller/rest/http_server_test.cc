@@ -154,6 +154,26 @@ TEST(HttpServer, HeadHasNoBody) {
   Client head(server->port());
   EXPECT_THAT(head.Exchange(absl::StrCat("HEAD / HTTP/1.1\r\nHost: x\r\n", kClose, "\r\n")),
               AllOf(HasSubstr("Content-Length: 10000"), Not(HasSubstr("aaaa"))));
+  // Nor has a refusal, or its body would be read as the beginning of the next answer.
+  Client refused(server->port());
+  EXPECT_THAT(refused.Exchange(absl::StrCat("HEAD /../etc HTTP/1.1\r\nHost: x\r\n\r\n",
+                                            "GET / HTTP/1.1\r\nHost: x\r\n", kClose, "\r\n")),
+              AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("\r\n\r\nHTTP/1.1 200")));
+}
+
+TEST(HttpServer, AnIPv4ClientIsOneOnASocketForBoth) {
+  HttpServerOptions options = Options();
+  options.address = "[::]:0";
+  auto server = HttpServer::Start(options, [](const HttpRequest& request, auto respond) {
+    HttpResponse response;
+    response.body = request.peer;
+    respond(std::move(response));
+  });
+  if (absl::IsUnavailable(server.status())) GTEST_SKIP() << "no IPv6 here";
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_THAT(Client((*server)->port())
+                  .Exchange(absl::StrCat("GET / HTTP/1.1\r\nHost: x\r\n", kClose, "\r\n")),
+              HasSubstr("\r\n\r\n127.0.0.1"));
 }
 
 TEST(HttpServer, RefusesWhatIsTooLargeOrNotHttp) {
@@ -193,8 +213,7 @@ TEST(HttpServer, SlowClientsAreCutOffAndHurtNobody) {
   EXPECT_THAT(quick.Exchange(absl::StrCat("GET / HTTP/1.1\r\nHost: x\r\n", kClose, "\r\n")),
               StartsWith("HTTP/1.1 200"));
   for (auto& client : slow) {
-    const std::string answer = client->Read();
-    EXPECT_TRUE(answer.empty() || absl::StartsWith(answer, "HTTP/1.1 408")) << answer;
+    EXPECT_EQ(client->Read(), "");
   }
   Client idle(server->port());
   EXPECT_EQ(idle.Read(), "");
@@ -264,6 +283,26 @@ TEST(HttpServer, EventsFlowUntilTheServerStops) {
             answer.find("event: count\nid: 3\ndata: {\"n\": 3}\n\n"));
   server->Stop(absl::Seconds(10));
   EXPECT_THAT(client.Read(), HasSubstr("0\r\n\r\n"));
+}
+
+TEST(HttpServer, HeadOfAStreamOfEventsIsItsHeaders) {
+  const auto events = std::make_shared<Events>();
+  const auto server = StartServer(Options(), [&events](HttpRequest, auto respond) {
+    HttpResponse response;
+    response.events = events;
+    respond(std::move(response));
+  });
+  const std::string answer =
+      Client(server->port()).Exchange("HEAD /events HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_THAT(answer, HasSubstr("Content-Type: text/event-stream"));
+  EXPECT_TRUE(absl::EndsWith(answer, "\r\n\r\n")) << answer;
+  EXPECT_THAT(answer, Not(HasSubstr("event:")));
+  absl::Notification over;
+  events->Next([&over](const std::optional<ServerSentEvent>& event) {
+    EXPECT_FALSE(event.has_value());
+    over.Notify();
+  });
+  EXPECT_TRUE(over.HasBeenNotified());
 }
 
 TEST(HttpServer, StoppingLetsRequestsUnderWayEnd) {

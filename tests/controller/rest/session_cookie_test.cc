@@ -9,7 +9,6 @@
 #include <boost/json/value.hpp>
 
 #include "absl/strings/match.h"
-#include "absl/synchronization/notification.h"
 #include "controller/rest/service.h"
 #include "tests/controller/rest/fake_api.h"
 
@@ -31,6 +30,10 @@ struct FakeSessions {
   absl::StatusOr<v1::SignOutResponse> SignOut(const store::Principal&, const v1::SignOutRequest&) {
     return v1::SignOutResponse();
   }
+  absl::StatusOr<v1::SignOutEverywhereResponse> SignOutEverywhere(
+      const store::Principal&, const v1::SignOutEverywhereRequest&) {
+    return v1::SignOutEverywhereResponse();
+  }
   absl::StatusOr<v1::Self> GetSelf(const store::Principal& who, const v1::GetSelfRequest&) {
     v1::Self self;
     self.set_name(who.name);
@@ -47,9 +50,15 @@ class SessionCookieTest : public ::testing::Test {
     api_.AddTo(table_);
     api::MethodSpec sign_in{"SessionService.SignIn", Permission::kSelf, "POST /v1/sessions"};
     sign_in.open = true;
+    sign_in.session = api::SessionEffect::kBegins;
     table_.Add(sign_in, sessions_, &FakeSessions::SignIn);
-    table_.Add({"SessionService.SignOut", Permission::kSelf, "POST /v1/sessions/sign-out"},
-               sessions_, &FakeSessions::SignOut);
+    api::MethodSpec sign_out{"SessionService.SignOut", Permission::kSelf,
+                             "POST /v1/sessions/sign-out"};
+    sign_out.session = api::SessionEffect::kEnds;
+    table_.Add(sign_out, sessions_, &FakeSessions::SignOut);
+    sign_out.rpc = "SessionService.SignOutEverywhere";
+    sign_out.http = "POST /v1/sessions/sign-out-everywhere";
+    table_.Add(sign_out, sessions_, &FakeSessions::SignOutEverywhere);
     table_.Add({"SessionService.GetSelf", Permission::kSelf, "GET /v1/self"}, sessions_,
                &FakeSessions::GetSelf);
     service_ = std::make_unique<RestService>(
@@ -72,21 +81,9 @@ class SessionCookieTest : public ::testing::Test {
 
   HttpResponse Ask(const std::string& method, const std::string& target,
                    std::map<std::string, std::string> headers, std::string body = "{}") {
-    HttpRequest request;
-    request.method = method;
-    request.target = *ParseTarget(target);
-    request.headers = std::move(headers);
-    request.headers.try_emplace("host", "plimsoll.example:7445");
-    if (method == "POST" || method == "PUT") request.body = std::move(body);
-    request.id = "r-1";
-    HttpResponse answer;
-    absl::Notification done;
-    service_->Handle(std::move(request), [&](HttpResponse response) {
-      answer = std::move(response);
-      done.Notify();
-    });
-    done.WaitForNotification();
-    return answer;
+    headers.try_emplace("host", "plimsoll.example:7445");
+    if (method != "POST" && method != "PUT") body.clear();
+    return AskService(*service_, method, target, std::move(headers), std::move(body));
   }
   // What a page of ours sends that has read its token.
   std::map<std::string, std::string> Page() const {
@@ -100,12 +97,6 @@ class SessionCookieTest : public ::testing::Test {
     auto headers = Page();
     headers[header] = value;
     return headers;
-  }
-  static std::string HeaderOf(const HttpResponse& response, const std::string& name) {
-    for (const auto& [key, value] : response.headers) {
-      if (key == name) return value;
-    }
-    return "";
   }
 
   static constexpr char kCookie[] = "a=b; __Host-plimsoll-session=pls_ann; c=d";
@@ -206,11 +197,12 @@ TEST_F(SessionCookieTest, TheDefaultPortIsTheSameOrigin) {
 }
 
 TEST_F(SessionCookieTest, SigningOutForgetsTheCookie) {
-  EXPECT_EQ(HeaderOf(Ask("POST", "/v1/sessions/sign-out", Page()), "Set-Cookie"),
-            "__Host-plimsoll-session=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
-  EXPECT_EQ(HeaderOf(Ask("POST", "/v1/sessions/sign-out", {{"authorization", "Bearer pls_ann"}}),
-                     "Set-Cookie"),
-            "");
+  for (const char* path : {"/v1/sessions/sign-out", "/v1/sessions/sign-out-everywhere"}) {
+    EXPECT_EQ(HeaderOf(Ask("POST", path, Page()), "Set-Cookie"),
+              "__Host-plimsoll-session=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
+    EXPECT_EQ(HeaderOf(Ask("POST", path, {{"authorization", "Bearer pls_ann"}}), "Set-Cookie"), "");
+  }
+  EXPECT_EQ(HeaderOf(Ask("POST", "/v1/scans", Page()), "Set-Cookie"), "");
 }
 
 TEST(CsrfToken, IsOfOneSessionAndDoesNotTellIt) {

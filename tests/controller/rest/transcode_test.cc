@@ -72,6 +72,8 @@ TEST(DecodeRequest, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(field({{"pageSize", "x"}}, findings), "pageSize");
   EXPECT_EQ(field({{"pageSize", "99999999999"}}, findings), "pageSize");
   EXPECT_EQ(field({{"pageSize", "1"}, {"pageSize", "2"}}, findings), "pageSize");
+  EXPECT_EQ(field({{"pageSize", "1"}, {"page_size", "2"}}, findings), "page_size");
+  EXPECT_EQ(field({{"labels.env", "a"}, {"labels.env", "b"}}, findings), "labels.env");
   EXPECT_EQ(field({{"nosuch", "1"}}, findings), "nosuch");
   EXPECT_EQ(field({{"statuses", "GOOD"}}, findings), "statuses");
   EXPECT_EQ(field({{"labels", "env=prod"}}, findings), "labels");
@@ -94,6 +96,10 @@ TEST(DecodeRequest, ReadsBodies) {
                             "schedule", update)
                   .ok());
   EXPECT_EQ(update.schedule().cron(), "@daily");
+  EXPECT_EQ(update.schedule().name(), "nightly");
+  ASSERT_TRUE(DecodeRequest(Post(R"({"name": "other"})"), {{"schedule.name", "nightly"}},
+                            "schedule", update)
+                  .ok());
   EXPECT_EQ(update.schedule().name(), "nightly");
 
   // Beside a body that is one field, the others may stand in the query.
