@@ -185,6 +185,7 @@ void AddApply(CLI::App& app, Session& session) {
                     "Also take away what came from this set of files and is in none of them now");
   command->add_option("--set", options->set, "Name of this set of files; --prune looks at no other")
       ->capture_default_str()
+      ->check([](const std::string& text) { return IsName(text) ? "" : kExpectedName; })
       ->type_name("NAME");
   command->footer(
       "A file holds documents of the form\n  kind: Schedule\n  metadata: {name: nightly}\n  spec: "

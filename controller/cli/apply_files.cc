@@ -48,12 +48,6 @@ std::string SnakeCase(absl::string_view text) {
   return snake;
 }
 
-bool IsName(const std::string& text) {
-  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-  });
-}
-
 const PolicyKind* FindKind(const std::string& name) {
   for (const PolicyKind& kind : PolicyKinds()) {
     if (name == kind.name) return &kind;
@@ -138,9 +132,8 @@ class FileReader {
     object.name = Text(Members(metadata->second, "metadata", {"name"}), "name");
     if (out_.problems.size() != problems) return;
     if (!IsName(object.name)) {
-      return Problem(LineOf(metadata->second), absl::StrCat(object.kind->name,
-                                                            ": metadata.name: expected 1 to 63 of "
-                                                            "a-z, 0-9 and -"));
+      return Problem(LineOf(metadata->second),
+                     absl::StrCat(object.kind->name, ": metadata.name: ", kExpectedName));
     }
     const auto spec = members.find("spec");
     if (spec == members.end()) return Add(object.Problem("spec is required"));
@@ -262,6 +255,12 @@ const std::vector<PolicyKind>& PolicyKinds() {
         "window", "paused", "description"}},
   };
   return kinds;
+}
+
+bool IsName(absl::string_view text) {
+  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
+  });
 }
 
 std::string PolicyObject::Problem(absl::string_view what) const {

@@ -58,6 +58,8 @@ void AddOutputOption(CLI::App& command, Session& session) {
       ->check(CLI::IsMember({"table", "json"}));
 }
 
+std::string NotEmpty(const std::string& text) { return text.empty() ? "is empty" : ""; }
+
 void AddLabelOption(CLI::App& command, std::map<std::string, std::string>& labels,
                     const std::string& help) {
   command

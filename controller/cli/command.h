@@ -51,6 +51,9 @@ struct Session {
 // Adds -o to a command (each command takes it, so that it may stand behind the command's name).
 void AddOutputOption(CLI::App& command, Session& session);
 
+// A check of options where nothing would mean that they are not given: complains of an empty text.
+std::string NotEmpty(const std::string& text);
+
 // Adds --label KEY=VALUE (repeatable) into `labels`.
 void AddLabelOption(CLI::App& command, std::map<std::string, std::string>& labels,
                     const std::string& help);

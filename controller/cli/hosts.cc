@@ -234,10 +234,13 @@ void AddHosts(CLI::App& app, Session& session) {
       ->type_name("ID");
   AddLimitOption(*command, options->limit);
   command->add_option("--revoke", options->revoke, "Refuse this host from now on")
+      ->check(NotEmpty)
       ->type_name("HOST");
   command->add_option("--remove", options->remove, "Take this host out of the fleet")
+      ->check(NotEmpty)
       ->type_name("HOST");
   command->add_option("--release", options->release, "End this host's quarantine")
+      ->check(NotEmpty)
       ->type_name("HOST");
   command->add_option("--reason", options->reason, "Why, with --revoke or --remove")
       ->type_name("TEXT");

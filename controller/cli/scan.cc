@@ -256,13 +256,18 @@ void AddExistingOptions(CLI::App& command, const std::shared_ptr<ScanOptions>& o
   command
       .add_option("--show", options->show,
                   "This scan; with --wait or --fail-on as when it is started")
+      ->check(NotEmpty)
       ->type_name("ID");
-  command.add_option("--hosts", options->list_hosts, "The hosts of this scan")->type_name("ID");
+  command.add_option("--hosts", options->list_hosts, "The hosts of this scan")
+      ->check(NotEmpty)
+      ->type_name("ID");
   command
       .add_option("--report", options->report,
                   "What one --host answered to this scan, judged as it was then")
+      ->check(NotEmpty)
       ->type_name("ID");
   command.add_option("--cancel", options->cancel, "End this scan; its answers stay")
+      ->check(NotEmpty)
       ->type_name("ID");
   command
       .add_option("--state", options->states,
