@@ -154,6 +154,8 @@ class FileReader {
       const YAML::Node named = inside[kSecretFile];
       const std::string place = absl::StrCat("spec.", target, ".", kSecretFile);
       object.lines[place] = LineOf(named);
+      // What is wrong with it is said here.
+      inside.remove(kSecretFile);
       if (!named.IsScalar())
         return Add(object.Problem(absl::StrCat(target, ".", kSecretFile, ": expected a path")));
       auto secret = support::ReadKeyFile(fs::path(file_).parent_path() / named.Scalar(), true);
@@ -162,7 +164,10 @@ class FileReader {
             absl::StrCat(target, ".", kSecretFile, ": ", secret.status().message())));
       }
       object.secret = std::string(absl::StripAsciiWhitespace(*secret));
-      inside.remove(kSecretFile);
+      if (object.secret.empty()) {
+        return Add(object.Problem(
+            absl::StrCat(target, ".", kSecretFile, ": \"", named.Scalar(), "\" is empty")));
+      }
     }
   }
 

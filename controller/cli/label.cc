@@ -161,7 +161,7 @@ void AddLabel(CLI::App& app, Session& session) {
   set.footer(
       "What selects by labels sees them at once: waivers, tailoring, schedules, notifications, "
       "scopes.\n\nExamples:\n  plimsoll label set web-1 tier=web owner=shop\n  plimsoll label set "
-      "-l 'env=prod,!tier' tier=unknown");
+      "-l 'env=prod,!canary' owner=shop");
   CLI::App& remove = add("remove", "Take central labels away; the collector's own stay", Remove);
   remove.add_option("keys", options->words, "Host name or id, and keys")
       ->required()
