@@ -218,7 +218,7 @@ absl::StatusOr<Plan> MakePlan(Client& client, const std::string& set, bool prune
     const absl::Status status = planner.plan(parts, plan);
     KeepSelectors(plan, parts);
     if (status.ok()) continue;
-    // Whoever may not see these has put none there.
+    // They are left as they are, and said to be.
     if (given || !absl::IsPermissionDenied(status)) return status;
     plan.notes.push_back(absl::StrCat(planner.kind, ": not looked at: ", status.message()));
   }

@@ -85,7 +85,7 @@ void PrintHosts(const v1::ListHostsResponse& all, const HostsOptions& options, S
                  << ") is quarantined since " << FormatInstant(host.quarantine_time()) << ": "
                  << Printable(host.quarantine_reason(), 300) << "\n";
   }
-  if (!all.next_page_token().empty()) *session.out << "… more; --limit 0 lists all\n";
+  SayMore(!all.next_page_token().empty(), session);
 }
 
 absl::Status ListHosts(Client& client, HostsOptions& options, Session& session) {
