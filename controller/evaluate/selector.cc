@@ -246,7 +246,14 @@ absl::StatusOr<std::string> WriteOut(absl::string_view text,
     const auto found = saved.find((*selector)[i].key);
     if (found != saved.end()) parts[i] = found->second;
   }
-  return absl::StrJoin(parts, ",");
+  std::string written_out = absl::StrJoin(parts, ",");
+  // Each of them parses; together they may be too much.
+  if (const absl::Status status = ParseSelector(written_out).status(); !status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("selector: with what its saved selectors require: ", status.message(),
+                     "; save those first"));
+  }
+  return written_out;
 }
 
 bool Names(const Selector& selector, absl::string_view saved) {

@@ -58,7 +58,8 @@ absl::StatusOr<Selector> SelectorOf(const std::map<std::string, std::string>& la
                                     absl::string_view expression, const SavedSelectors& saved);
 
 // `text` with what those saved selectors require that are in `saved`, by name, in place of their
-// names; others stay as they are. INVALID_ARGUMENT: `text` does not parse.
+// names; others stay as they are. INVALID_ARGUMENT: `text` does not parse, or the result is more
+// than a selector may be.
 absl::StatusOr<std::string> WriteOut(absl::string_view text,
                                      const std::map<std::string, std::string>& saved);
 

@@ -104,7 +104,9 @@ TEST(SelectorTest, ASavedSelectorIsWhatItRequires) {
 }
 
 TEST(SelectorTest, WritesOutSavedSelectors) {
-  const std::map<std::string, std::string> saved = {{"live", "env=prod,!canary"}};
+  const std::map<std::string, std::string> saved = {
+      {"live", "env=prod,!canary"},
+      {"big", absl::StrJoin(std::vector<std::string>(64, "env"), ",")}};
   const struct {
     const char* text;
     const char* written_out;
@@ -135,6 +137,7 @@ TEST(SelectorTest, WritesOutSavedSelectors) {
       {"@live\n", "column 6: expected \",\" or the end"},
       {"@live,", "column 7: expected a label's key"},
       {std::string(4097, ' '), "longer than 4096 bytes"},
+      {"@big,a", "more than 64 requirements; save those first"},
   };
   for (const auto& c : bad) {
     const absl::Status status = WriteOut(c.text, saved).status();
