@@ -58,7 +58,7 @@ class EventStream final : public Stream {
   fleet::Selection Selected(const fleet::Selector& scope) const {
     fleet::Selection selection{selector_, ""};
     // Saved selectors may have changed, or gone, since it began.
-    policy::Expand(book_.current()->selectors(), selection.selector).IgnoreError();
+    fleet::Expand(book_.current()->selectors(), selection.selector).IgnoreError();
     selection.selector.insert(selection.selector.end(), scope.begin(), scope.end());
     return selection;
   }
@@ -116,7 +116,7 @@ absl::StatusOr<std::unique_ptr<Stream>> Events::Open(const v1::WatchEventsReques
       fleet::SelectorOf({request.labels().begin(), request.labels().end()}, request.selector());
   if (!selector.ok()) return selector.status();
   fleet::Selector expanded = *selector;
-  if (auto status = policy::Expand(book_.current()->selectors(), expanded); !status.ok()) {
+  if (auto status = fleet::Expand(book_.current()->selectors(), expanded); !status.ok()) {
     return status;
   }
   auto stream = std::make_unique<EventStream>(index_, log_, book_, clock_, *std::move(selector),

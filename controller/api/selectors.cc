@@ -42,7 +42,7 @@ absl::Status CheckExpression(const std::string& expression) {
 // What cannot be read names nothing.
 bool Uses(const std::string& expression, const std::string& name) {
   const auto parsed = fleet::ParseSelector(expression);
-  return parsed.ok() && policy::Names(*parsed, name);
+  return parsed.ok() && fleet::Names(*parsed, name);
 }
 
 std::string Shown(std::vector<std::string> uses) {

@@ -62,7 +62,7 @@ absl::Status List(Client& client, const ActivityOptions& options, Session& sessi
                Printable(entry.object(), 100), Printable(entry.outcome(), 32)});
   }
   table.Print(session.terminal, *session.out);
-  if (*more) *session.err << "There is more; --limit 0 lists all.\n";
+  SayMore(*more, session);
   return absl::OkStatus();
 }
 
@@ -77,7 +77,7 @@ absl::Status PrintHead(Client& client, const ActivityOptions&, Session& session)
   if (session.json()) {
     session.PrintJson(*head);
   } else {
-    *session.out << head->sequence() << ":" << head->hash() << "\n";
+    *session.out << head->sequence() << ":" << Printable(head->hash(), 64) << "\n";
   }
   return absl::OkStatus();
 }
@@ -108,7 +108,7 @@ absl::Status Verify(Client& client, const ActivityOptions& options, Session& ses
     session.exit_status = chain.problems().empty() ? kDone : kNotCompliant;
     return absl::OkStatus();
   }
-  for (const std::string& problem : chain.problems()) *session.out << problem << "\n";
+  for (const std::string& problem : chain.problems()) *session.out << Printable(problem) << "\n";
   if (!chain.problems().empty()) {
     *session.err << "The activity log is not whole.\n";
     session.exit_status = kNotCompliant;
@@ -119,7 +119,8 @@ absl::Status Verify(Client& client, const ActivityOptions& options, Session& ses
     *session.out << " after row " << head->dropped_sequence()
                  << ", up to which retention dropped it";
   }
-  *session.out << "; it ends with " << head->sequence() << ":" << head->hash() << "\n";
+  *session.out << "; it ends with " << head->sequence() << ":" << Printable(head->hash(), 64)
+               << "\n";
   if (options.noted.empty()) {
     *session.err << "Note that end down elsewhere: with --head it shows later that nothing was cut "
                     "off.\n";
@@ -155,14 +156,9 @@ void AddActivity(CLI::App& app, Session& session) {
   });
   activity->footer("Without a subcommand, the newest entries.");
   const auto add = [&](const std::string& name, const std::string& help, auto action) {
-    CLI::App* command = activity->add_subcommand(name, help);
-    command->final_callback([options, &session, action] {
-      WithClient(session, [&](Client& client) { return action(client, *options, session); });
-    });
-    return command;
+    return &AddAction(*activity, session, options, name, help, action);
   };
   CLI::App* list = add("list", "Who did what, newest first", List);
-  AddOutputOption(*list, session);
   const auto text = [&](const std::string& name, const std::string& help,
                         void (*set)(v1::ListActivityRequest&, const std::string&)) {
     list->add_option_function<std::string>(
@@ -203,14 +199,12 @@ void AddActivity(CLI::App& app, Session& session) {
           },
           "An end of the log that was noted down: it must still be there; may be repeated")
       ->type_name("ROW:HASH");
-  AddOutputOption(*verify, session);
   verify->footer(
       "Every hash is computed here, from what the controller sends. Exit status 1, and which row, "
       "when the\nlog is not whole. Only an end noted down elsewhere (`plimsoll activity head`) "
       "shows "
       "that its tail\nwas not cut off.");
-  AddOutputOption(*add("head", "Where the log ends now, to be noted down elsewhere", PrintHead),
-                  session);
+  add("head", "Where the log ends now, to be noted down elsewhere", PrintHead);
 }
 
 }  // namespace plimsoll::cli

@@ -7,6 +7,7 @@
 #include "controller/cli/format.h"
 #include "controller/cli/host_filter.h"
 #include "controller/cli/identity_view.h"
+#include "controller/cli/selector_options.h"
 #include "plimsoll/v1/token_service.grpc.pb.h"
 
 namespace plimsoll::cli {
@@ -14,6 +15,7 @@ namespace {
 
 struct ApiTokenOptions {
   v1::CreateApiTokenRequest create;
+  absl::Duration lifetime = absl::InfiniteDuration();
   std::string out_file;
   std::string revoke;
   bool all = false;
@@ -25,7 +27,11 @@ std::unique_ptr<v1::TokenService::Stub> Stub(Client& client) {
 }
 
 absl::Status Create(Client& client, const ApiTokenOptions& options, Session& session) {
-  auto answer = client.Call(&v1::TokenService::Stub::CreateApiToken, Stub(client), options.create);
+  v1::CreateApiTokenRequest request = options.create;
+  if (options.lifetime != absl::InfiniteDuration()) {
+    *request.mutable_lifetime() = ToProto(options.lifetime);
+  }
+  auto answer = client.Call(&v1::TokenService::Stub::CreateApiToken, Stub(client), request);
   if (!answer.ok()) return answer.status();
   if (!options.out_file.empty() || !session.json()) {
     if (auto status = HandOver(answer->secret(), options.out_file, session); !status.ok()) {
@@ -78,7 +84,7 @@ absl::Status List(Client& client, const ApiTokenOptions& options, Session& sessi
                token.revoked() ? "revoked" : ""});
   }
   table.Print(session.terminal, *session.out);
-  if (*more) *session.err << "There are more; --limit 0 lists all.\n";
+  SayMore(*more, session);
   return absl::OkStatus();
 }
 
@@ -103,12 +109,7 @@ void AddApiToken(CLI::App& app, Session& session) {
       app.add_subcommand("api-token", "API tokens, for programs: create, list, revoke");
   token->require_subcommand(1);
   const auto add = [&](const std::string& name, const std::string& help, auto action) {
-    CLI::App* command = token->add_subcommand(name, help);
-    AddOutputOption(*command, session);
-    command->final_callback([options, &session, action] {
-      WithClient(session, [&](Client& client) { return action(client, *options, session); });
-    });
-    return command;
+    return &AddAction(*token, session, options, name, help, action);
   };
   CLI::App* create = add("create", "Make a token; prints its secret once", Create);
   create
@@ -124,18 +125,8 @@ void AddApiToken(CLI::App& app, Session& session) {
           "--scope", [options](const std::string& text) { options->create.set_scope(text); },
           "Sees only hosts whose labels fit, of those you see, e.g. 'team=shop' [as you]")
       ->type_name("SELECTOR");
-  create
-      ->add_option_function<std::string>(
-          "--lifetime",
-          [options](const std::string& text) {
-            absl::Duration lifetime;
-            if (!absl::ParseDuration(text, &lifetime) || lifetime <= absl::ZeroDuration()) {
-              throw CLI::ValidationError("--lifetime", "expected a duration, e.g. 30m or 720h");
-            }
-            options->create.mutable_lifetime()->set_seconds(absl::ToInt64Seconds(lifetime));
-          },
-          "How long it may be used; at most 5 years [for ever]")
-      ->type_name("DURATION");
+  AddDurationOption(*create, "--lifetime", options->lifetime,
+                    "How long it may be used; at most 5 years [for ever]");
   create
       ->add_option_function<std::string>(
           "--description",
@@ -153,10 +144,7 @@ void AddApiToken(CLI::App& app, Session& session) {
   CLI::App* list =
       add("list", "API tokens, newest first: your own, or all for administrators", List);
   list->add_flag("--all", options->all, "Revoked and expired ones too");
-  list->add_option("--limit", options->limit, "At most this many; 0 for all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
-      ->type_name("COUNT");
+  AddLimitOption(*list, options->limit);
   add("revoke", "A token is refused from now on", Revoke)
       ->add_option("token", options->revoke, "Id or name")
       ->required()

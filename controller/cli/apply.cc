@@ -43,14 +43,18 @@ Look LookOf(PlanAction action) {
   }
 }
 
-int CountOf(const Plan& plan, PlanAction action) {
+// Steps that do this; of a run only those that came about.
+int CountOf(const Plan& plan, PlanAction action, bool dry_run) {
   int count = 0;
-  for (const PlanStep& step : plan.steps) count += step.action == action ? 1 : 0;
+  for (const PlanStep& step : plan.steps) {
+    const bool counts = dry_run || step.done || action == PlanAction::kNone;
+    count += counts && step.action == action ? 1 : 0;
+  }
   return count;
 }
 
 int ChangesOf(const Plan& plan) {
-  return static_cast<int>(plan.steps.size()) - CountOf(plan, PlanAction::kNone);
+  return static_cast<int>(plan.steps.size()) - CountOf(plan, PlanAction::kNone, true);
 }
 
 void PrintStep(const PlanStep& step, const Terminal& terminal, std::ostream& out) {
@@ -75,19 +79,23 @@ void PrintStep(const PlanStep& step, const Terminal& terminal, std::ostream& out
   }
 }
 
-void PrintPlan(const Plan& plan, bool dry_run, const Terminal& terminal, std::ostream& out) {
+void PrintPlan(const Plan& plan, const Terminal& terminal, std::ostream& out) {
   for (const PlanStep& step : plan.steps) {
     // Of what stays only what people should know.
     if (step.action != PlanAction::kNone || !step.note.empty()) PrintStep(step, terminal, out);
   }
-  const int changes = ChangesOf(plan);
-  if (changes == 0) {
-    out << "Nothing to do: " << CountOf(plan, PlanAction::kNone) << " unchanged.\n";
+}
+
+// What came about, or would.
+void PrintSummary(const Plan& plan, bool dry_run, std::ostream& out) {
+  const auto count = [&](PlanAction action) { return CountOf(plan, action, dry_run); };
+  if (ChangesOf(plan) == 0) {
+    out << "Nothing to do: " << count(PlanAction::kNone) << " unchanged.\n";
     return;
   }
-  out << (dry_run ? "Would be: " : "") << CountOf(plan, PlanAction::kCreate) << " created, "
-      << CountOf(plan, PlanAction::kChange) << " changed, " << CountOf(plan, PlanAction::kPrune)
-      << " pruned; " << CountOf(plan, PlanAction::kNone) << " unchanged.\n";
+  out << (dry_run ? "Would be: " : "") << count(PlanAction::kCreate) << " created, "
+      << count(PlanAction::kChange) << " changed, " << count(PlanAction::kPrune) << " pruned; "
+      << count(PlanAction::kNone) << " unchanged.\n";
 }
 
 using google::protobuf::Struct;
@@ -96,7 +104,9 @@ void SetText(const std::string& key, const std::string& value, Struct& out) {
   if (!value.empty()) (*out.mutable_fields())[key].set_string_value(value);
 }
 
-void PrintJson(const Plan& plan, const ApplyOptions& options, Session& session) {
+// `stopped`: why a run went no further; OK where it did not stop.
+void PrintJson(const Plan& plan, const ApplyOptions& options, const absl::Status& stopped,
+               Session& session) {
   Struct answer;
   auto& members = *answer.mutable_fields();
   members["set"].set_string_value(options.set);
@@ -104,8 +114,9 @@ void PrintJson(const Plan& plan, const ApplyOptions& options, Session& session) 
   for (const auto& [key, action] :
        {std::pair("created", PlanAction::kCreate), std::pair("changed", PlanAction::kChange),
         std::pair("pruned", PlanAction::kPrune), std::pair("unchanged", PlanAction::kNone)}) {
-    members[key].set_number_value(CountOf(plan, action));
+    members[key].set_number_value(CountOf(plan, action, options.dry_run));
   }
+  SetText("stopped", std::string(stopped.message()), answer);
   auto& objects = *members["objects"].mutable_list_value();
   for (const PlanStep& step : plan.steps) {
     Struct& object = *objects.add_values()->mutable_struct_value();
@@ -113,6 +124,9 @@ void PrintJson(const Plan& plan, const ApplyOptions& options, Session& session) 
     SetText("name", step.name, object);
     SetText("action", LookOf(step.action).name, object);
     SetText("note", step.note, object);
+    if (step.run != nullptr && !options.dry_run) {
+      (*object.mutable_fields())["done"].set_bool_value(step.done);
+    }
     if (step.object != nullptr) {
       SetText("file", step.object->file, object);
       (*object.mutable_fields())["line"].set_number_value(step.object->line);
@@ -129,19 +143,21 @@ void PrintJson(const Plan& plan, const ApplyOptions& options, Session& session) 
   session.PrintJson(answer);
 }
 
-absl::Status Run(const Plan& plan) {
+// Makes the changes one by one. ABORTED: one of them failed; says which, why, and how far it came.
+absl::Status Run(Plan& plan) {
   int done = 0;
-  for (const PlanStep& step : plan.steps) {
+  for (PlanStep& step : plan.steps) {
     if (step.run == nullptr) continue;
     const absl::Status status = step.run();
     if (!status.ok()) {
       const std::string what =
           step.object != nullptr ? step.object->Problem(status.message())
                                  : absl::StrCat(step.kind, "/", step.name, ": ", status.message());
-      return absl::Status(status.code(),
-                          absl::StrCat(what, "\n", done, " of ", ChangesOf(plan),
-                                       " changes were made; the rest was not tried"));
+      return absl::AbortedError(
+          absl::StrCat(what, "\n", done, " of ", ChangesOf(plan),
+                       " changes were made in full; what came after was not tried"));
     }
+    step.done = true;
     ++done;
   }
   return absl::OkStatus();
@@ -156,14 +172,16 @@ absl::Status Apply(Client& client, const ApplyOptions& options,
     return absl::InvalidArgumentError(
         absl::StrCat(absl::StrJoin(plan->problems, "\n"), "\nnothing was changed"));
   }
-  if (!session.json()) PrintPlan(*plan, options.dry_run, session.terminal, *session.out);
-  if (!options.dry_run) {
-    session.out->flush();
-    if (auto status = Run(*plan); !status.ok()) return status;
+  if (!session.json()) PrintPlan(*plan, session.terminal, *session.out);
+  session.out->flush();
+  const absl::Status status = options.dry_run ? absl::OkStatus() : Run(*plan);
+  if (session.json()) {
+    PrintJson(*plan, options, status, session);
+  } else {
+    PrintSummary(*plan, options.dry_run, *session.out);
   }
-  if (session.json()) PrintJson(*plan, options, session);
   if (options.dry_run && ChangesOf(*plan) > 0) session.exit_status = kNotCompliant;
-  return absl::OkStatus();
+  return status;
 }
 
 }  // namespace
@@ -185,6 +203,7 @@ void AddApply(CLI::App& app, Session& session) {
                     "Also take away what came from this set of files and is in none of them now");
   command->add_option("--set", options->set, "Name of this set of files; --prune looks at no other")
       ->capture_default_str()
+      ->check([](const std::string& text) { return IsName(text) ? "" : kExpectedName; })
       ->type_name("NAME");
   command->footer(
       "A file holds documents of the form\n  kind: Schedule\n  metadata: {name: nightly}\n  spec: "

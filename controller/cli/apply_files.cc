@@ -5,15 +5,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <map>
 #include <sstream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "controller/cli/read_whole.h"
 #include "controller/evaluate/yaml_decode.h"
 #include "controller/evaluate/yaml_screen.h"
 #include "plimsoll/v1/host_service.pb.h"
@@ -31,7 +29,7 @@ namespace fs = std::filesystem;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-constexpr size_t kMostBytes = 1 << 20;
+constexpr size_t kMostMebibytes = 1;
 constexpr size_t kMostFiles = 1000;
 constexpr int kMostObjects = 5000;
 constexpr char kSecretFile[] = "secretFile";
@@ -48,12 +46,6 @@ std::string SnakeCase(absl::string_view text) {
   return snake;
 }
 
-bool IsName(const std::string& text) {
-  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-  });
-}
-
 const PolicyKind* FindKind(const std::string& name) {
   for (const PolicyKind& kind : PolicyKinds()) {
     if (name == kind.name) return &kind;
@@ -67,7 +59,6 @@ class FileReader {
   FileReader(std::string file, PolicyFiles& out) : file_(std::move(file)), out_(out) {}
 
   void Read(const std::string& text) {
-    if (text.size() > kMostBytes) return Problem(1, "larger than 1 MiB");
     try {
       std::istringstream stream(text);
       YAML::Parser parser(stream);
@@ -138,9 +129,8 @@ class FileReader {
     object.name = Text(Members(metadata->second, "metadata", {"name"}), "name");
     if (out_.problems.size() != problems) return;
     if (!IsName(object.name)) {
-      return Problem(LineOf(metadata->second), absl::StrCat(object.kind->name,
-                                                            ": metadata.name: expected 1 to 63 of "
-                                                            "a-z, 0-9 and -"));
+      return Problem(LineOf(metadata->second),
+                     absl::StrCat(object.kind->name, ": metadata.name: ", kExpectedName));
     }
     const auto spec = members.find("spec");
     if (spec == members.end()) return Add(object.Problem("spec is required"));
@@ -161,6 +151,8 @@ class FileReader {
       const YAML::Node named = inside[kSecretFile];
       const std::string place = absl::StrCat("spec.", target, ".", kSecretFile);
       object.lines[place] = LineOf(named);
+      // What is wrong with it is said here.
+      inside.remove(kSecretFile);
       if (!named.IsScalar())
         return Add(object.Problem(absl::StrCat(target, ".", kSecretFile, ": expected a path")));
       auto secret = support::ReadKeyFile(fs::path(file_).parent_path() / named.Scalar(), true);
@@ -169,7 +161,10 @@ class FileReader {
             absl::StrCat(target, ".", kSecretFile, ": ", secret.status().message())));
       }
       object.secret = std::string(absl::StripAsciiWhitespace(*secret));
-      inside.remove(kSecretFile);
+      if (object.secret.empty()) {
+        return Add(object.Problem(
+            absl::StrCat(target, ".", kSecretFile, ": \"", named.Scalar(), "\" is empty")));
+      }
     }
   }
 
@@ -224,21 +219,6 @@ absl::StatusOr<std::vector<std::string>> FilesOf(const std::string& path) {
   return files;
 }
 
-// At most one byte more than a file may have.
-absl::StatusOr<std::string> TextOf(const std::string& path) {
-  std::ifstream file;
-  if (path != "-") {
-    file.open(path, std::ios::binary);
-    std::error_code error;
-    if (!file || fs::is_directory(path, error)) return absl::NotFoundError("cannot be read");
-  }
-  std::istream& in = path == "-" ? std::cin : file;
-  std::string text(kMostBytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(in.gcount()));
-  return text;
-}
-
 }  // namespace
 
 const std::vector<PolicyKind>& PolicyKinds() {
@@ -262,6 +242,12 @@ const std::vector<PolicyKind>& PolicyKinds() {
         "window", "paused", "description"}},
   };
   return kinds;
+}
+
+bool IsName(absl::string_view text) {
+  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
+  });
 }
 
 std::string PolicyObject::Problem(absl::string_view what) const {
@@ -295,11 +281,11 @@ PolicyFiles ReadPolicy(const std::vector<std::string>& paths) {
       continue;
     }
     for (const std::string& name : *names) {
-      auto text = TextOf(name);
+      auto text = ReadWhole(name, kMostMebibytes);
       if (text.ok()) {
         FileReader(name, files).Read(*text);
       } else {
-        files.problems.push_back(absl::StrCat(name, ": ", text.status().message()));
+        files.problems.push_back(std::string(text.status().message()));
       }
     }
   }

@@ -12,6 +12,10 @@
 
 namespace plimsoll::cli {
 
+// Whether objects, and sets of files, may have this name; what is said where they may not.
+bool IsName(absl::string_view text);
+inline constexpr char kExpectedName[] = "expected 1 to 63 of a-z, 0-9 and -";
+
 // A kind of object that files may hold. Its spec is a message of the API, in the JSON mapping.
 struct PolicyKind {
   const char* name;

@@ -7,7 +7,9 @@
 #include "absl/strings/str_join.h"
 #include "controller/cli/apply_plan.h"
 #include "controller/cli/host_filter.h"
+#include "controller/evaluate/selector.h"
 #include "plimsoll/v1/host_service.grpc.pb.h"
+#include "plimsoll/v1/selector_service.pb.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -86,20 +88,49 @@ std::string PlanLabel(const PlanParts& parts, const PolicyObject& object, const 
   return "";
 }
 
+// A key that `request` sets so that its own selector means the hosts no more. Empty: none.
+std::string UndoneKey(const PlanParts& parts, const v1::SetHostLabelsRequest& request) {
+  evaluate::SavedSelectors saved;
+  for (const PolicyObject* object : ObjectsOf(parts, "Selector")) {
+    auto selector =
+        evaluate::ParseSelector(static_cast<const v1::SavedSelector&>(*object->spec).expression());
+    if (selector.ok()) saved[object->name] = *std::move(selector);
+  }
+  const v1::HostSelector& hosts = request.selector();
+  auto selector =
+      evaluate::SelectorOf({hosts.labels().begin(), hosts.labels().end()}, hosts.expression());
+  // What is wrong with it, or is no file's, is the controller's to say.
+  if (!selector.ok()) return "";
+  evaluate::Expand(saved, *selector).IgnoreError();
+  const std::map<std::string, std::string> set(request.set().begin(), request.set().end());
+  for (const evaluate::Requirement& requirement : *selector) {
+    const bool sets =
+        set.count(requirement.key) > 0 && requirement.kind != evaluate::Requirement::Kind::kSaved;
+    if (sets && !evaluate::Matches({requirement}, set)) return requirement.key;
+  }
+  return "";
+}
+
 absl::Status PlanOne(const PlanParts& parts, const PolicyObject& object, Given& given, Plan& plan) {
   v1::SetHostLabelsRequest request = SpecOf(object);
   request.set_managed_by(parts.set);
+  const auto expression = WrittenOut(parts, object);
+  if (!expression.ok()) return TakeProblem(expression.status(), object, plan);
+  if (const std::string key = UndoneKey(parts, request); !key.empty()) {
+    plan.problems.push_back(object.Problem(absl::StrCat(
+        "selector: names \"", key, "\", which it sets; applying it again would undo it")));
+    return absl::OkStatus();
+  }
   v1::SetHostLabelsRequest check = request;
   check.set_validate_only(true);
-  const std::string expression = WrittenOut(request.selector().expression(), parts.selectors);
-  check.mutable_selector()->set_expression(expression);
+  check.mutable_selector()->set_expression(*expression);
   if (auto status = parts.client.Call(&Service::SetHostLabels, Stub(parts.client), check).status();
       !status.ok()) {
     return TakeProblem(status, object, plan);
   }
   v1::ListHostsRequest list;
   *list.mutable_labels() = request.selector().labels();
-  list.set_selector(expression);
+  list.set_selector(*expression);
   const auto hosts = HostsOf(parts.client, list);
   if (!hosts.ok()) return hosts.status();
   PlanStep step{PlanAction::kNone, object.kind->name, object.name, &object};

@@ -46,19 +46,21 @@ void ClearMarks(v1::NotificationChannel& channel) {
   if (channel.has_email()) channel.mutable_email()->clear_has_password();
 }
 
-// As the controller would keep `wanted`. Changes nothing.
+// As the controller would keep `wanted`, which `object` asks for. Changes nothing.
 template <class Object>
 absl::StatusOr<Object> Check(const PlanParts& parts, const Calls<Object>& calls,
-                             const Object& wanted, bool exists) {
+                             const PolicyObject& object, const Object& wanted, bool exists) {
   Object written_out = wanted;
   std::string* expression = ExpressionOf(written_out);
-  const std::string original = expression == nullptr ? "" : *expression;
-  if (expression != nullptr) *expression = WrittenOut(original, parts.selectors);
-  const std::string sent = expression == nullptr ? "" : *expression;
+  if (expression == nullptr || expression->empty()) return calls.put(wanted, exists, true);
+  const std::string original = *expression;
+  const auto sent = WrittenOut(parts, object);
+  if (!sent.ok()) return sent.status();
+  *expression = *sent;
   auto checked = calls.put(written_out, exists, true);
-  if (!checked.ok() || expression == nullptr || original.empty()) return checked;
+  if (!checked.ok()) return checked;
   std::string* kept = ExpressionOf(*checked);
-  *kept = NamedAgain(*kept, sent, original);
+  if (kept != nullptr) *kept = NamedAgain(*kept, *sent, original);
   return checked;
 }
 
@@ -76,7 +78,7 @@ absl::Status PlanOne(const PlanParts& parts, const Calls<Object>& calls, const P
   wanted.set_managed_by(parts.set);
   SetSecret(object.secret, wanted);
   if (existing != nullptr) wanted.set_etag(existing->etag());
-  auto checked = Check(parts, calls, wanted, existing != nullptr);
+  auto checked = Check(parts, calls, object, wanted, existing != nullptr);
   if (!checked.ok()) return TakeProblem(checked.status(), object, plan);
   PlanStep step{PlanAction::kNone, object.kind->name, object.name, &object};
   std::vector<std::string> members = object.kind->members;

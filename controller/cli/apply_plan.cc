@@ -4,12 +4,11 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
-#include <iterator>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "controller/evaluate/selector.h"
+#include "plimsoll/v1/selector.pb.h"
 #include "plimsoll/v1/selector_service.pb.h"
 
 namespace plimsoll::cli {
@@ -107,28 +106,28 @@ Flat FlatOf(const Message& message, const std::vector<std::string>& members) {
   return flat;
 }
 
-// The requirements of an expression: its parts between commas that are in no quotes and no
-// parentheses.
-std::vector<std::string> RequirementsOf(absl::string_view expression) {
-  std::vector<std::string> parts(1);
-  bool quoted = false;
-  int depth = 0;
-  for (size_t i = 0; i < expression.size(); ++i) {
-    const char c = expression[i];
-    if (c == ',' && !quoted && depth == 0) {
-      parts.emplace_back();
-      continue;
-    }
-    parts.back() += c;
-    if (quoted && c == '\\' && i + 1 < expression.size()) {
-      parts.back() += expression[++i];
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (!quoted) {
-      depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+// Notes the saved selectors that are to be made or changed.
+void KeepSelectors(const Plan& plan, PlanParts& parts) {
+  for (const PlanStep& step : plan.steps) {
+    if (step.object == nullptr || step.action == PlanAction::kNone) continue;
+    const auto* selector = dynamic_cast<const v1::SavedSelector*>(step.object->spec.get());
+    if (selector != nullptr) parts.selectors[step.name] = selector->expression();
+  }
+}
+
+// The controller ends no saved selector that something names, and would say so half-way.
+void RefuseUseOfPruned(const PlanParts& parts, Plan& plan) {
+  for (const PlanStep& step : plan.steps) {
+    if (step.action != PlanAction::kPrune || step.kind != "Selector") continue;
+    for (const PolicyObject& object : parts.objects) {
+      const SelectorMember member = SelectorOf(object);
+      const auto selector = evaluate::ParseSelector(member.expression);
+      if (!selector.ok() || !evaluate::Names(*selector, step.name)) continue;
+      plan.problems.push_back(
+          object.Problem(absl::StrCat(member.place, ": names @", step.name,
+                                      ", which is pruned: it stands in no file any more")));
     }
   }
-  return parts;
 }
 
 }  // namespace
@@ -154,16 +153,24 @@ std::vector<FieldChange> DifferenceOf(const Message& before, const Message& afte
   return changes;
 }
 
-std::string WrittenOut(absl::string_view expression,
-                       const std::map<std::string, std::string>& selectors) {
-  std::vector<std::string> parts = RequirementsOf(expression);
-  for (std::string& part : parts) {
-    const absl::string_view bare = absl::StripAsciiWhitespace(part);
-    if (!absl::StartsWith(bare, "@")) continue;
-    const auto found = selectors.find(std::string(bare.substr(1)));
-    if (found != selectors.end()) part = found->second;
+SelectorMember SelectorOf(const PolicyObject& object) {
+  const FieldDescriptor* field = object.spec->GetDescriptor()->FindFieldByName("selector");
+  if (field == nullptr) return {};
+  const Reflection& reflection = *object.spec->GetReflection();
+  if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+    return {"selector", reflection.GetString(*object.spec, field)};
   }
-  return absl::StrJoin(parts, ",");
+  const auto& selector =
+      static_cast<const v1::HostSelector&>(reflection.GetMessage(*object.spec, field));
+  return {"selector.expression", selector.expression()};
+}
+
+absl::StatusOr<std::string> WrittenOut(const PlanParts& parts, const PolicyObject& object) {
+  const SelectorMember member = SelectorOf(object);
+  auto written_out = evaluate::WriteOut(member.expression, parts.selectors);
+  if (written_out.ok()) return written_out;
+  return absl::InvalidArgumentError(
+      absl::StrCat(member.place, ": ", written_out.status().message()));
 }
 
 std::string NamedAgain(absl::string_view checked, absl::string_view written_out,
@@ -197,11 +204,7 @@ absl::Status TakeProblem(const absl::Status& status, const PolicyObject& object,
 
 absl::StatusOr<Plan> MakePlan(Client& client, const std::string& set, bool prune,
                               const std::vector<PolicyObject>& objects) {
-  PlanParts parts{client, set, prune, objects, {}};
-  for (const PolicyObject* object : ObjectsOf(parts, "Selector")) {
-    parts.selectors[object->name] =
-        static_cast<const v1::SavedSelector&>(*object->spec).expression();
-  }
+  PlanParts parts{client, set, prune, objects};
   const struct {
     const char* kind;
     absl::Status (*plan)(const PlanParts&, Plan&);
@@ -213,11 +216,13 @@ absl::StatusOr<Plan> MakePlan(Client& client, const std::string& set, bool prune
     const bool given = !ObjectsOf(parts, planner.kind).empty();
     if (!given && !prune) continue;
     const absl::Status status = planner.plan(parts, plan);
+    KeepSelectors(plan, parts);
     if (status.ok()) continue;
-    // Whoever may not see these has put none there.
+    // They are left as they are, and said to be.
     if (given || !absl::IsPermissionDenied(status)) return status;
     plan.notes.push_back(absl::StrCat(planner.kind, ": not looked at: ", status.message()));
   }
+  RefuseUseOfPruned(parts, plan);
   std::stable_partition(plan.steps.begin(), plan.steps.end(),
                         [](const PlanStep& step) { return step.action != PlanAction::kPrune; });
   const auto first_pruned =

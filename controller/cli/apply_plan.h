@@ -34,6 +34,8 @@ struct PlanStep {
   std::string note = "";
   // Does it. Null where there is nothing to do.
   std::function<absl::Status()> run = nullptr;
+  // Whether `run` was called, and all of it came about.
+  bool done = false;
 };
 
 // Everything that planning works with.
@@ -44,8 +46,9 @@ struct PlanParts {
   // Whether to take away what is marked and in no file.
   bool prune = false;
   const std::vector<PolicyObject>& objects;
-  // Expressions of the saved selectors in the files, by name.
-  std::map<std::string, std::string> selectors;
+  // Expressions of the saved selectors that the files make or change, by name. Filled when those
+  // are planned, which is before anything that names them.
+  std::map<std::string, std::string> selectors = {};
 };
 
 struct Plan {
@@ -74,10 +77,16 @@ std::vector<FieldChange> DifferenceOf(const google::protobuf::Message& before,
                                       const google::protobuf::Message& after,
                                       const std::vector<std::string>& members);
 
-// `expression` with the requirements of those saved selectors written out that are in the files:
-// the controller may not know them yet.
-std::string WrittenOut(absl::string_view expression,
-                       const std::map<std::string, std::string>& selectors);
+// The label selector of an object, and the member that it stands in. Of saved selectors: nothing.
+struct SelectorMember {
+  std::string place;
+  std::string expression;
+};
+SelectorMember SelectorOf(const PolicyObject& object);
+
+// The object's expression with the requirements of `parts.selectors` written out: the controller
+// does not know them yet. INVALID_ARGUMENT, with the member that is wrong: it does not parse.
+absl::StatusOr<std::string> WrittenOut(const PlanParts& parts, const PolicyObject& object);
 
 // The expression that the controller made of what WrittenOut gave, with the names back in it.
 std::string NamedAgain(absl::string_view checked, absl::string_view written_out,

@@ -55,15 +55,17 @@ absl::StatusOr<std::map<std::string, std::vector<v1::Waiver>>> WaiversOf(const P
   return by_name;
 }
 
-// As the controller would keep `wanted`. Changes nothing.
-absl::StatusOr<v1::Waiver> Check(const PlanParts& parts, const v1::Waiver& wanted, bool over) {
+// As the controller would keep `wanted`, which `object` asks for. Changes nothing.
+absl::StatusOr<v1::Waiver> Check(const PlanParts& parts, const PolicyObject& object,
+                                 const v1::Waiver& wanted, bool over) {
   v1::CreateWaiverRequest request;
   request.set_validate_only(true);
   v1::Waiver& waiver = *request.mutable_waiver();
   waiver = wanted;
   const std::string& original = wanted.selector().expression();
-  const std::string sent = WrittenOut(original, parts.selectors);
-  if (!original.empty()) waiver.mutable_selector()->set_expression(sent);
+  const auto sent = WrittenOut(parts, object);
+  if (!sent.ok()) return sent.status();
+  if (!original.empty()) waiver.mutable_selector()->set_expression(*sent);
   if (over) {
     *waiver.mutable_expire_time() = support::ToTimestamp(support::Clock::Real().Now() + kSomeTime);
   }
@@ -72,7 +74,7 @@ absl::StatusOr<v1::Waiver> Check(const PlanParts& parts, const v1::Waiver& wante
   *checked->mutable_expire_time() = wanted.expire_time();
   if (!original.empty()) {
     std::string* kept = checked->mutable_selector()->mutable_expression();
-    *kept = NamedAgain(*kept, sent, original);
+    *kept = NamedAgain(*kept, *sent, original);
   }
   return checked;
 }
@@ -125,7 +127,7 @@ absl::Status PlanOne(const PlanParts& parts, const PolicyObject& object,
   wanted.set_managed_by(parts.set);
   const bool over = wanted.has_expire_time() &&
                     support::FromTimestamp(wanted.expire_time()) <= support::Clock::Real().Now();
-  auto checked = Check(parts, wanted, over);
+  auto checked = Check(parts, object, wanted, over);
   if (!checked.ok()) return TakeProblem(checked.status(), object, plan);
   PlanStep step{PlanAction::kNone, object.kind->name, object.name, &object};
   const v1::Waiver* newest = there.empty() ? nullptr : &there.front();
@@ -158,14 +160,22 @@ absl::Status PlanOne(const PlanParts& parts, const PolicyObject& object,
     const v1::Waiver known = newest == nullptr ? v1::Waiver() : *newest;
     step.run = [&client = parts.client, wanted, known, same, renewable, replaced,
                 set = parts.set]() -> absl::Status {
-      absl::Status status;
-      if (!same)
-        status = renewable ? Renew(client, known, wanted.expire_time()) : Propose(client, wanted);
-      for (const v1::Waiver& waiver : replaced) {
+      if (!same) {
+        const absl::Status status =
+            renewable ? Renew(client, known, wanted.expire_time()) : Propose(client, wanted);
         if (!status.ok()) return status;
-        status = Revoke(client, waiver, absl::StrCat("replaced by the files of set ", set));
       }
-      return status;
+      for (const v1::Waiver& waiver : replaced) {
+        const absl::Status status =
+            Revoke(client, waiver, absl::StrCat("replaced by the files of set ", set));
+        if (status.ok()) continue;
+        return absl::Status(status.code(),
+                            absl::StrCat(same        ? ""
+                                         : renewable ? "it was renewed, but "
+                                                     : "it was proposed, but ",
+                                         waiver.id(), " could not be ended: ", status.message()));
+      }
+      return absl::OkStatus();
     };
   }
   plan.steps.push_back(std::move(step));

@@ -1,12 +1,12 @@
-#include <fstream>
 #include <memory>
-#include <sstream>
+#include <ostream>
 
 #include "absl/strings/str_cat.h"
 #include "controller/cli/baseline_file.h"
 #include "controller/cli/baseline_versions.h"
 #include "controller/cli/baseline_view.h"
 #include "controller/cli/command.h"
+#include "controller/cli/read_whole.h"
 #include "controller/evaluate/baseline_loader.h"
 #include "plimsoll/v1/baseline_service.pb.h"
 
@@ -15,15 +15,14 @@ namespace plimsoll::cli {
 absl::StatusOr<v1::Baseline> BaselineByNameOrFile(const std::string& name) {
   auto shipped = evaluate::ShippedBaseline(name);
   if (!absl::IsNotFound(shipped.status())) return shipped;
-  std::ifstream file(name, std::ios::binary);
-  if (!file) {
+  const auto text = ReadWhole(name, kMostMebibytesOfBaseline);
+  if (absl::IsNotFound(text.status())) {
     return absl::NotFoundError(
         absl::StrCat("\"", name, "\" is neither a file that can be read nor a shipped baseline (",
                      shipped.status().message(), ")"));
   }
-  std::ostringstream text;
-  text << file.rdbuf();
-  return evaluate::LoadBaseline(text.str(), name);
+  if (!text.ok()) return text.status();
+  return evaluate::LoadBaseline(*text, name);
 }
 
 namespace {

@@ -1,15 +1,15 @@
 #include "controller/cli/baseline_versions.h"
 
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <ostream>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "controller/cli/baseline_file.h"
 #include "controller/cli/client.h"
 #include "controller/cli/format.h"
 #include "controller/cli/host_filter.h"
+#include "controller/cli/read_whole.h"
 #include "controller/cli/what_if.h"
 #include "plimsoll/v1/baseline_service.grpc.pb.h"
 
@@ -31,14 +31,6 @@ std::unique_ptr<Service> Stub(Client& client) {
   return v1::BaselineService::NewStub(client.channel());
 }
 
-absl::StatusOr<std::string> ReadFile(const std::string& name) {
-  std::ifstream file(name, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot read \"", name, "\""));
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 void AddRow(const v1::BaselineVersion& version, Session& session, Table& table) {
   table.Row({version.active() ? session.terminal.Paint("active", Style::kGreen) : "-",
              Printable(version.version(), 64), version.digest().substr(0, 12),
@@ -47,7 +39,7 @@ void AddRow(const v1::BaselineVersion& version, Session& session, Table& table) 
 }
 
 absl::Status Upload(Client& client, VersionOptions& options, Session& session) {
-  auto yaml = ReadFile(options.file);
+  auto yaml = ReadWhole(options.file, kMostMebibytesOfBaseline);
   if (!yaml.ok()) return yaml.status();
   v1::UploadBaselineRequest request;
   request.set_yaml(*std::move(yaml));
@@ -117,7 +109,7 @@ absl::Status Rollback(Client& client, VersionOptions& options, Session& session)
 }
 
 absl::Status WhatIf(Client& client, VersionOptions& options, Session& session) {
-  auto yaml = ReadFile(options.file);
+  auto yaml = ReadWhole(options.file, kMostMebibytesOfBaseline);
   if (!yaml.ok()) return yaml.status();
   v1::StartWhatIfRequest request;
   request.set_baseline_yaml(*std::move(yaml));
@@ -132,12 +124,7 @@ void AddBaselineVersions(CLI::App& baseline, Session& session) {
   auto options = std::make_shared<VersionOptions>();
   const auto add = [&](const std::string& name, const std::string& help,
                        Action action) -> CLI::App& {
-    CLI::App* command = baseline.add_subcommand(name, help);
-    AddOutputOption(*command, session);
-    command->final_callback([options, &session, action = std::move(action)] {
-      WithClient(session, [&](Client& client) { return action(client, *options, session); });
-    });
-    return *command;
+    return AddAction(baseline, session, options, name, help, std::move(action));
   };
   const auto add_id = [options](CLI::App& command) {
     command.add_option("baseline", options->baseline, "Baseline id")->required()->type_name("ID");

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -70,5 +71,18 @@ class Client {
 
 // Loads the credentials, connects, runs `body`, and reports its error through `session`.
 void WithClient(Session& session, const std::function<absl::Status(Client&)>& body);
+
+// Adds a subcommand that takes -o, and that runs `action(client, options, session)`. `session`
+// outlives the parse.
+template <class Options, class Action>
+CLI::App& AddAction(CLI::App& command, Session& session, std::shared_ptr<Options> options,
+                    const std::string& name, const std::string& help, Action action) {
+  CLI::App& added = *command.add_subcommand(name, help);
+  AddOutputOption(added, session);
+  added.final_callback([options, &session, action = std::move(action)] {
+    WithClient(session, [&](Client& client) { return action(client, *options, session); });
+  });
+  return added;
+}
 
 }  // namespace plimsoll::cli

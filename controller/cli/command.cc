@@ -58,6 +58,8 @@ void AddOutputOption(CLI::App& command, Session& session) {
       ->check(CLI::IsMember({"table", "json"}));
 }
 
+std::string NotEmpty(const std::string& text) { return text.empty() ? "is empty" : ""; }
+
 void AddLabelOption(CLI::App& command, std::map<std::string, std::string>& labels,
                     const std::string& help) {
   command
@@ -75,6 +77,22 @@ void AddLabelOption(CLI::App& command, std::map<std::string, std::string>& label
           },
           help)
       ->type_name("KEY=VALUE");
+}
+
+CLI::Option* AddSeverityOption(CLI::App& command, const std::string& name, const std::string& help,
+                               std::function<void(v1::Severity)> set) {
+  return command
+      .add_option_function<std::string>(
+          name,
+          [name, set = std::move(set)](const std::string& text) {
+            v1::Severity severity;
+            if (!ParseSeverity(text, severity)) {
+              throw CLI::ValidationError(name, "expected info, low, medium, high or critical");
+            }
+            set(severity);
+          },
+          help)
+      ->type_name("SEVERITY");
 }
 
 int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {

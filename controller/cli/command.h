@@ -4,6 +4,7 @@
 #include <google/protobuf/message.h>
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <iosfwd>
 #include <map>
 #include <string>
@@ -20,7 +21,7 @@ enum Exit {
   // The answer is "not compliant", where a judgement was asked for.
   kNotCompliant = 1,
   kUsage = 2,
-  // Could not reach, or not allowed.
+  // Could not reach, not allowed, or stopped half-way.
   kFailed = 3,
 };
 
@@ -51,9 +52,16 @@ struct Session {
 // Adds -o to a command (each command takes it, so that it may stand behind the command's name).
 void AddOutputOption(CLI::App& command, Session& session);
 
+// A check of options where nothing would mean that they are not given: complains of an empty text.
+std::string NotEmpty(const std::string& text);
+
 // Adds --label KEY=VALUE (repeatable) into `labels`.
 void AddLabelOption(CLI::App& command, std::map<std::string, std::string>& labels,
                     const std::string& help);
+
+// Adds an option that is a severity; `set` is called with what was given.
+CLI::Option* AddSeverityOption(CLI::App& command, const std::string& name, const std::string& help,
+                               std::function<void(v1::Severity)> set);
 
 // Each adds one command to `app`. `session` outlives the parse.
 void AddLogin(CLI::App& app, Session& session);

@@ -42,7 +42,7 @@ void PrintConfigurations(const v1::ListFailingConfigurationsResponse& all, Sessi
                             Printable(line.example_host_id(), 40))});
   }
   table.Print(session.terminal, *session.out);
-  if (!all.next_page_token().empty()) *session.out << "… more; --limit 0 lists all\n";
+  SayMore(!all.next_page_token().empty(), session);
 }
 
 absl::Status ShowConfigurations(Client& client, const ConfigurationsOptions& options,

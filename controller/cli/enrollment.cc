@@ -93,30 +93,21 @@ void AddEnrollment(CLI::App& app, Session& session) {
   CLI::App* command =
       app.add_subcommand("enrollment", "Hosts that wait for approval: list, approve, reject");
   command->require_subcommand(1);
-  CLI::App* list = command->add_subcommand("list", "Those who wait, newest first");
-  AddOutputOption(*list, session);
-  list->add_flag("--all", options->all, "Approved and rejected ones too");
-  list->final_callback([options, &session] {
-    WithClient(session, [&](Client& client) { return List(client, *options, session); });
-  });
-  CLI::App* approve = command->add_subcommand(
-      "approve", "Let a host in: it gets a certificate for its key when it asks next");
-  AddOutputOption(*approve, session);
-  approve->add_option("id", options->id, "Enrolment id")->required()->type_name("ID");
-  AddLabelOption(*approve, options->labels,
+  AddAction(*command, session, options, "list", "Those who wait, newest first", List)
+      .add_flag("--all", options->all, "Approved and rejected ones too");
+  CLI::App& approve =
+      AddAction(*command, session, options, "approve",
+                "Let a host in: it gets a certificate for its key when it asks next", Approve);
+  approve.add_option("id", options->id, "Enrolment id")->required()->type_name("ID");
+  AddLabelOption(approve, options->labels,
                  "Label of the host, over those of its token; may be repeated");
-  approve->footer(
+  approve.footer(
       "Compare the key with the one in the collector's log first.\n"
       "Example:\n  plimsoll enrollment approve e-0123456789ab --label env=prod");
-  approve->final_callback([options, &session] {
-    WithClient(session, [&](Client& client) { return Approve(client, *options, session); });
-  });
-  CLI::App* reject = command->add_subcommand("reject", "Refuse a host");
-  AddOutputOption(*reject, session);
-  reject->add_option("id", options->id, "Enrolment id")->required()->type_name("ID");
-  reject->final_callback([options, &session] {
-    WithClient(session, [&](Client& client) { return Reject(client, *options, session); });
-  });
+  AddAction(*command, session, options, "reject", "Refuse a host", Reject)
+      .add_option("id", options->id, "Enrolment id")
+      ->required()
+      ->type_name("ID");
 }
 
 }  // namespace plimsoll::cli

@@ -2,23 +2,22 @@
 
 #include <google/protobuf/util/json_util.h>
 
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <memory>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "controller/cli/baseline_file.h"
 #include "controller/cli/command.h"
+#include "controller/cli/read_whole.h"
 #include "controller/cli/report_view.h"
 #include "plimsoll/v1/host_facts.pb.h"
 #include "proto/support/digest.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::cli {
 namespace {
 
-constexpr size_t kLargestFacts = 256 << 20;
+constexpr size_t kMostMebibytesOfFacts = 256;
 
 struct Options {
   std::string facts_file;
@@ -30,13 +29,9 @@ struct Options {
 
 // Facts as the collector writes them, binary or JSON.
 absl::StatusOr<v1::HostFacts> ReadFacts(const std::string& name) {
-  std::ifstream file;
-  if (name != "-") file.open(name, std::ios::binary);
-  std::istream& in = name == "-" ? std::cin : file;
-  if (!in) return absl::NotFoundError(absl::StrCat("cannot read facts from ", name));
-  const std::string bytes(std::istreambuf_iterator<char>(in), {});
-  if (bytes.size() > kLargestFacts)
-    return absl::InvalidArgumentError(absl::StrCat(name, " is larger than 256 MiB"));
+  const auto read = ReadWhole(name, kMostMebibytesOfFacts);
+  if (!read.ok()) return read.status();
+  const std::string& bytes = *read;
   if (bytes.empty()) return absl::InvalidArgumentError(absl::StrCat(name, " is empty"));
   v1::HostFacts facts;
   const size_t start = bytes.find_first_not_of(" \t\r\n");
@@ -63,8 +58,7 @@ absl::Status EvaluateFile(const Options& options, Session& session) {
   if (!facts.ok()) return facts.status();
   // The facts' own time: the same file gives the same report whenever it is read.
   evaluate::Options how;
-  how.as_of = absl::FromUnixSeconds(facts->observed_time().seconds()) +
-              absl::Nanoseconds(facts->observed_time().nanos());
+  how.as_of = support::FromTimestamp(facts->observed_time());
   const std::string digest = absl::BytesToHexString(support::FactsDigest(*facts));
   how.facts_digest = digest;
   std::string error;
@@ -105,17 +99,9 @@ void AddEvaluate(CLI::App& app, Session& session) {
       ->add_option("--as-of", options->as_of,
                    "Time the report speaks of [when the facts were observed]")
       ->type_name("TIME");
-  command
-      ->add_option_function<std::string>(
-          "--fail-on",
-          [options](const std::string& name) {
-            if (!ParseSeverity(name, options->fail_on)) {
-              throw CLI::ValidationError("--fail-on",
-                                         "expected info, low, medium, high or critical");
-            }
-          },
-          "Exit with 1 when a rule of at least this severity fails")
-      ->type_name("SEVERITY");
+  AddSeverityOption(*command, "--fail-on",
+                    "Exit with 1 when a rule of at least this severity fails",
+                    [options](v1::Severity severity) { options->fail_on = severity; });
   AddReportOptions(*command, options->view);
   command->footer(
       "Example:\n  plimsoll-collector --once --out facts.binpb && \\\n"

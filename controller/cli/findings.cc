@@ -54,7 +54,7 @@ absl::Status ListFindings(Client& client, FindingsOptions& options, Session& ses
                Printable(fleet.hostname(), 40), Printable(finding.object(), 60), observed});
   }
   table.Print(session.terminal, *session.out);
-  if (!all.next_page_token().empty()) *session.out << "… more; --limit 0 lists all\n";
+  SayMore(!all.next_page_token().empty(), session);
   return absl::OkStatus();
 }
 
@@ -90,19 +90,9 @@ void AddFindings(CLI::App& app, Session& session) {
           "Statuses [fail,unknown]")
       ->delimiter(',')
       ->type_name("STATUS,...");
-  command
-      ->add_option_function<std::string>(
-          "--severity",
-          [options](const std::string& name) {
-            v1::Severity severity;
-            if (!ParseSeverity(name, severity)) {
-              throw CLI::ValidationError("--severity",
-                                         "expected info, low, medium, high or critical");
-            }
-            options->request.set_minimum_severity(severity);
-          },
-          "Only rules of at least this severity")
-      ->type_name("SEVERITY");
+  AddSeverityOption(
+      *command, "--severity", "Only rules of at least this severity",
+      [options](v1::Severity severity) { options->request.set_minimum_severity(severity); });
   command
       ->add_option_function<std::string>(
           "--host", [options](const std::string& host) { options->request.set_host(host); },

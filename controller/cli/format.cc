@@ -6,13 +6,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "controller/cli/terminal.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::cli {
 namespace {
-
-absl::Time ToTime(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
 
 bool Absent(const google::protobuf::Timestamp& time) {
   return time.seconds() == 0 && time.nanos() == 0;
@@ -22,12 +19,12 @@ bool Absent(const google::protobuf::Timestamp& time) {
 
 std::string FormatInstant(const google::protobuf::Timestamp& time) {
   if (Absent(time)) return "-";
-  return absl::FormatTime("%Y-%m-%d %H:%M:%SZ", ToTime(time), absl::UTCTimeZone());
+  return absl::FormatTime("%Y-%m-%d %H:%M:%SZ", support::FromTimestamp(time), absl::UTCTimeZone());
 }
 
 std::string FormatAge(const google::protobuf::Timestamp& time, absl::Time now) {
   if (Absent(time)) return "never";
-  const absl::Duration age = std::max(now - ToTime(time), absl::ZeroDuration());
+  const absl::Duration age = std::max(now - support::FromTimestamp(time), absl::ZeroDuration());
   if (age < absl::Minutes(2)) return absl::StrCat(absl::ToInt64Seconds(age), " s ago");
   if (age < absl::Hours(2)) return absl::StrCat(absl::ToInt64Minutes(age), " min ago");
   if (age < absl::Hours(48)) return absl::StrCat(absl::ToInt64Hours(age), " h ago");

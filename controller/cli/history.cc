@@ -9,6 +9,7 @@
 #include "controller/cli/format.h"
 #include "controller/cli/host_filter.h"
 #include "plimsoll/v1/host_service.grpc.pb.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -20,9 +21,7 @@ struct HistoryOptions {
 
 // How long after the observation the controller had it: "+3 s".
 std::string Delay(const v1::Transition& transition) {
-  const auto& recorded = transition.recorded_time();
-  const absl::Time time =
-      absl::FromUnixSeconds(recorded.seconds()) + absl::Nanoseconds(recorded.nanos());
+  const absl::Time time = support::FromTimestamp(transition.recorded_time());
   const std::string age = FormatAge(transition.observed_time(), time);
   return absl::StrCat("+", absl::StripSuffix(age, " ago"));
 }
@@ -56,7 +55,7 @@ void PrintHistory(const v1::ListTransitionsResponse& all, Session& session) {
   if (gap) {
     *session.out << "* changes before this one were lost: the collector had no room for them\n";
   }
-  if (!all.next_page_token().empty()) *session.out << "… more; --limit 0 lists all\n";
+  SayMore(!all.next_page_token().empty(), session);
 }
 
 absl::Status ShowHistory(Client& client, HistoryOptions& options, Session& session) {

@@ -1,5 +1,7 @@
 #include "controller/cli/host_filter.h"
 
+#include <ostream>
+
 namespace plimsoll::cli {
 
 void AddHostFilter(CLI::App& command, HostFilter& filter) {
@@ -15,6 +17,10 @@ void AddLimitOption(CLI::App& command, int& limit) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
       ->type_name("COUNT");
+}
+
+void SayMore(bool more, Session& session) {
+  if (more) *session.out << "… more; --limit 0 lists all\n";
 }
 
 }  // namespace plimsoll::cli

@@ -29,6 +29,9 @@ void AddHostFilter(CLI::App& command, HostFilter& filter);
 // Adds --limit, "at most this many; 0 for all", with its default in `limit`.
 void AddLimitOption(CLI::App& command, int& limit);
 
+// Says under a list that it was cut off, where it was.
+void SayMore(bool more, Session& session);
+
 // Calls `get(page_size, page_token)` for one page after the other and `take(page)` with each, until
 // there are `limit` rows (0: all of them); `rows()` counts those taken. Returns whether there are
 // more, or the first error.

@@ -85,7 +85,7 @@ void PrintHosts(const v1::ListHostsResponse& all, const HostsOptions& options, S
                  << ") is quarantined since " << FormatInstant(host.quarantine_time()) << ": "
                  << Printable(host.quarantine_reason(), 300) << "\n";
   }
-  if (!all.next_page_token().empty()) *session.out << "… more; --limit 0 lists all\n";
+  SayMore(!all.next_page_token().empty(), session);
 }
 
 absl::Status ListHosts(Client& client, HostsOptions& options, Session& session) {
@@ -234,10 +234,13 @@ void AddHosts(CLI::App& app, Session& session) {
       ->type_name("ID");
   AddLimitOption(*command, options->limit);
   command->add_option("--revoke", options->revoke, "Refuse this host from now on")
+      ->check(NotEmpty)
       ->type_name("HOST");
   command->add_option("--remove", options->remove, "Take this host out of the fleet")
+      ->check(NotEmpty)
       ->type_name("HOST");
   command->add_option("--release", options->release, "End this host's quarantine")
+      ->check(NotEmpty)
       ->type_name("HOST");
   command->add_option("--reason", options->reason, "Why, with --revoke or --remove")
       ->type_name("TEXT");

@@ -114,7 +114,12 @@ absl::Status HandOver(const std::string& secret, const std::string& file, Sessio
     *session.out << secret << "\n";
     return absl::OkStatus();
   }
-  return support::WritePrivateFile(file, absl::StrCat(secret, "\n"));
+  const absl::Status status = support::WritePrivateFile(file, absl::StrCat(secret, "\n"));
+  if (status.ok()) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat(status.message(),
+                                   "\nwhat was made is there all the same, and its secret is lost: "
+                                   "revoke it, or reset the password"));
 }
 
 }  // namespace plimsoll::cli

@@ -30,7 +30,8 @@ absl::StatusOr<std::string> ReadNewPassword(const std::string& file);
 absl::Status ChangePassword(Client& client, const std::string& old_password,
                             const std::string& new_password);
 
-// Writes a secret to `file` (0600), or prints it alone on standard output.
+// Writes a secret to `file` (0600), or prints it alone on standard output. The error says that what
+// the secret belongs to exists.
 absl::Status HandOver(const std::string& secret, const std::string& file, Session& session);
 
 }  // namespace plimsoll::cli

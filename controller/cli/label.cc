@@ -92,6 +92,7 @@ void AddRows(const v1::Host& host, Table& table) {
 
 absl::Status List(Client& client, LabelOptions& options, Session& session) {
   v1::ListHostsResponse all;
+  bool cut = false;
   if (!options.words.empty()) {
     v1::GetHostRequest request;
     request.set_host(options.words.front());
@@ -110,6 +111,7 @@ absl::Status List(Client& client, LabelOptions& options, Session& session) {
         [&all](const auto& page) { all.mutable_hosts()->MergeFrom(page.hosts()); },
         [&all] { return all.hosts_size(); });
     if (!more.ok()) return more.status();
+    cut = *more;
   }
   if (session.json()) {
     session.PrintJson(all);
@@ -122,6 +124,7 @@ absl::Status List(Client& client, LabelOptions& options, Session& session) {
   } else {
     table.Print(session.terminal, *session.out);
   }
+  SayMore(cut, session);
   return absl::OkStatus();
 }
 
@@ -146,12 +149,7 @@ void AddLabel(CLI::App& app, Session& session) {
   label->require_subcommand(1);
   const auto add = [&](const std::string& name, const std::string& help,
                        Action action) -> CLI::App& {
-    CLI::App* command = label->add_subcommand(name, help);
-    AddOutputOption(*command, session);
-    command->final_callback([options, &session, action = std::move(action)] {
-      WithClient(session, [&](Client& client) { return action(client, *options, session); });
-    });
-    return *command;
+    return AddAction(*label, session, options, name, help, std::move(action));
   };
   CLI::App& set = add("set", "Give hosts labels, which lie over the collector's own", Set);
   set.add_option("labels", options->words, "Host name or id, and labels KEY=VALUE")
@@ -161,7 +159,7 @@ void AddLabel(CLI::App& app, Session& session) {
   set.footer(
       "What selects by labels sees them at once: waivers, tailoring, schedules, notifications, "
       "scopes.\n\nExamples:\n  plimsoll label set web-1 tier=web owner=shop\n  plimsoll label set "
-      "-l 'env=prod,!tier' tier=unknown");
+      "-l 'env=prod,!canary' owner=shop");
   CLI::App& remove = add("remove", "Take central labels away; the collector's own stay", Remove);
   remove.add_option("keys", options->words, "Host name or id, and keys")
       ->required()

@@ -1,5 +1,3 @@
-#include <google/protobuf/util/time_util.h>
-
 #include <memory>
 #include <ostream>
 
@@ -8,6 +6,7 @@
 #include "absl/strings/str_replace.h"
 #include "controller/cli/client.h"
 #include "controller/cli/command.h"
+#include "controller/cli/host_filter.h"
 #include "controller/cli/notification_view.h"
 #include "controller/cli/selector_options.h"
 #include "plimsoll/v1/notification_service.grpc.pb.h"
@@ -17,19 +16,19 @@ namespace plimsoll::cli {
 namespace {
 
 using Service = v1::NotificationService;
-using google::protobuf::util::TimeUtil;
 
 // What was given on the command line; `given` holds only that.
 struct NotificationOptions {
   std::string name;
   v1::NotificationChannel given;
+  bool has_selector = false;
+  bool has_description = false;
   std::string webhook, syslog, transport, format;
   std::vector<std::string> email;
   std::string smtp, from, username;
   bool plain = false;
   std::string secret_file, ca_file;
   std::vector<std::string> kinds;
-  std::string severity;
   absl::Duration window = absl::InfiniteDuration();
   std::string new_name, delivery;
   int limit = 20;
@@ -43,12 +42,35 @@ absl::StatusOr<std::string> SecretIn(const std::string& file) {
   if (file.empty()) return "";
   auto text = support::ReadKeyFile(file, true);
   if (!text.ok()) return text.status();
-  return std::string(absl::StripAsciiWhitespace(*text));
+  std::string secret(absl::StripAsciiWhitespace(*text));
+  if (secret.empty()) return absl::InvalidArgumentError(absl::StrCat(file, " is empty"));
+  return secret;
 }
 
 absl::StatusOr<std::string> TextIn(const std::string& file) {
   if (file.empty()) return "";
   return support::ReadKeyFile(file, false);
+}
+
+// Refuses what would be dropped: a second target, and settings of another than `channel` has.
+absl::Status CheckTarget(const NotificationOptions& options,
+                         const v1::NotificationChannel& channel) {
+  if (!options.webhook.empty() + !options.email.empty() + !options.syslog.empty() > 1) {
+    return absl::InvalidArgumentError("--webhook, --email and --syslog: a channel has one of them");
+  }
+  const bool mail =
+      !options.smtp.empty() || !options.from.empty() || !options.username.empty() || options.plain;
+  if (mail && !channel.has_email()) {
+    return absl::InvalidArgumentError(
+        "--smtp, --from, --username and --plain-smtp go with --email only");
+  }
+  if ((!options.transport.empty() || !options.format.empty()) && !channel.has_syslog()) {
+    return absl::InvalidArgumentError("--transport and --format go with --syslog only");
+  }
+  if (!options.secret_file.empty() && channel.has_syslog()) {
+    return absl::InvalidArgumentError("--secret-file goes with --webhook and --email only");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ApplyTarget(const NotificationOptions& options, v1::NotificationChannel& channel) {
@@ -61,6 +83,7 @@ absl::Status ApplyTarget(const NotificationOptions& options, v1::NotificationCha
   if (!options.email.empty()) {
     *channel.mutable_email()->mutable_to() = {options.email.begin(), options.email.end()};
   }
+  if (auto status = CheckTarget(options, channel); !status.ok()) return status;
   if (channel.has_email()) {
     v1::EmailTarget& email = *channel.mutable_email();
     if (!options.smtp.empty()) email.set_server(options.smtp);
@@ -99,20 +122,15 @@ absl::Status Apply(const NotificationOptions& options, v1::NotificationChannel& 
         absl::StrReplaceAll(absl::AsciiStrToUpper(name), {{"-", "_"}}), &kind);
     channel.add_kinds(kind);
   }
-  if (!options.severity.empty()) {
-    v1::Severity severity = v1::SEVERITY_UNSPECIFIED;
-    if (!ParseSeverity(options.severity, severity)) {
-      return absl::InvalidArgumentError("--severity: expected info, low, medium, high or critical");
-    }
-    channel.set_minimum_severity(severity);
+  if (options.given.minimum_severity() != v1::SEVERITY_UNSPECIFIED) {
+    channel.set_minimum_severity(options.given.minimum_severity());
   }
   if (options.window != absl::InfiniteDuration()) {
-    *channel.mutable_window() =
-        TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(options.window));
+    *channel.mutable_window() = ToProto(options.window);
   }
   if (!options.given.baselines().empty()) *channel.mutable_baselines() = options.given.baselines();
-  if (!options.given.selector().empty()) channel.set_selector(options.given.selector());
-  if (!options.given.description().empty()) channel.set_description(options.given.description());
+  if (options.has_selector) channel.set_selector(options.given.selector());
+  if (options.has_description) channel.set_description(options.given.description());
   return absl::OkStatus();
 }
 
@@ -199,11 +217,24 @@ absl::Status Test(Client& client, const NotificationOptions& options, Session& s
 }
 
 absl::Status Deliveries(Client& client, const NotificationOptions& options, Session& session) {
-  v1::ListNotificationDeliveriesRequest request;
-  request.set_channel(options.name);
-  request.set_page_size(options.limit);
-  return Show(client.Call(&Service::Stub::ListNotificationDeliveries, Stub(client), request),
-              session, PrintDeliveries);
+  v1::ListNotificationDeliveriesResponse all;
+  const auto more = ReadPages(
+      options.limit,
+      [&](int size, const std::string& token) {
+        v1::ListNotificationDeliveriesRequest request;
+        request.set_channel(options.name);
+        request.set_page_size(size);
+        request.set_page_token(token);
+        return client.Call(&Service::Stub::ListNotificationDeliveries, Stub(client), request);
+      },
+      [&all](const auto& page) {
+        all.mutable_deliveries()->MergeFrom(page.deliveries());
+        all.set_next_page_token(page.next_page_token());
+      },
+      [&all] { return all.deliveries_size(); });
+  if (!more.ok()) return more.status();
+  return Show(absl::StatusOr<v1::ListNotificationDeliveriesResponse>(std::move(all)), session,
+              PrintDeliveries);
 }
 
 absl::Status Retry(Client& client, const NotificationOptions& options, Session& session) {
@@ -243,12 +274,16 @@ void AddSettings(CLI::App& command, const Options& options) {
       ->check(CLI::IsMember(
           {"new-failure", "recovery", "host-stale", "host-back", "scan-ended", "waiver-expiring"}))
       ->type_name("KIND");
-  command.add_option("--severity", options->severity, "Failures at least this severe [high]")
-      ->type_name("SEVERITY");
+  AddSeverityOption(
+      command, "--severity", "Failures at least this severe [high]",
+      [options](v1::Severity severity) { options->given.set_minimum_severity(severity); });
   command
       .add_option_function<std::string>(
           "-l,--selector",
-          [options](const std::string& text) { options->given.set_selector(text); },
+          [options](const std::string& text) {
+            options->given.set_selector(text);
+            options->has_selector = true;
+          },
           "Only hosts with these labels, e.g. 'env=prod,tier!=db'")
       ->type_name("SELECTOR");
   command
@@ -264,7 +299,10 @@ void AddSettings(CLI::App& command, const Options& options) {
   command
       .add_option_function<std::string>(
           "--description",
-          [options](const std::string& text) { options->given.set_description(text); },
+          [options](const std::string& text) {
+            options->given.set_description(text);
+            options->has_description = true;
+          },
           "For people")
       ->type_name("TEXT");
 }
@@ -279,15 +317,11 @@ void AddNotification(CLI::App& app, Session& session) {
   using Action = std::function<absl::Status(Client&, const NotificationOptions&, Session&)>;
   const auto add = [&](const std::string& name, const std::string& help, bool named,
                        Action action) -> CLI::App& {
-    CLI::App* command = notification->add_subcommand(name, help);
-    AddOutputOption(*command, session);
+    CLI::App& command = AddAction(*notification, session, options, name, help, std::move(action));
     if (named) {
-      command->add_option("name", options->name, "Name or id")->required()->type_name("NAME");
+      command.add_option("name", options->name, "Name or id")->required()->type_name("NAME");
     }
-    command->final_callback([options, &session, action = std::move(action)] {
-      WithClient(session, [&](Client& client) { return action(client, *options, session); });
-    });
-    return *command;
+    return command;
   };
   CLI::App& create = add("create", "Make a channel", true, Create);
   AddSettings(create, options);
@@ -321,10 +355,7 @@ void AddNotification(CLI::App& app, Session& session) {
   CLI::App& deliveries =
       add("deliveries", "What was sent and what waits, newest first", false, Deliveries);
   deliveries.add_option("name", options->name, "Channel; all when left out")->type_name("NAME");
-  deliveries.add_option("--limit", options->limit, "At most this many")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str()
-      ->type_name("COUNT");
+  AddLimitOption(deliveries, options->limit);
   add("retry", "Try a delivery that failed again", false, Retry)
       .add_option("delivery", options->delivery, "Id of the delivery")
       ->required()

@@ -7,6 +7,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "controller/cli/format.h"
+#include "controller/cli/host_filter.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -40,8 +42,7 @@ std::string SeverityOf(const v1::NotificationChannel& channel) {
 
 std::string WindowOf(const v1::NotificationChannel& channel) {
   if (!channel.has_window()) return "10s";
-  return absl::FormatDuration(absl::Seconds(channel.window().seconds()) +
-                              absl::Nanoseconds(channel.window().nanos()));
+  return absl::FormatDuration(support::ToDuration(channel.window()));
 }
 
 std::string PaintState(const Session& session, v1::NotificationDelivery::State state) {
@@ -124,6 +125,7 @@ void PrintDeliveries(const v1::ListNotificationDeliveriesResponse& deliveries, S
                delivery.error().empty() ? "-" : Printable(delivery.error(), 200)});
   }
   table.Print(session.terminal, *session.out);
+  SayMore(!deliveries.next_page_token().empty(), session);
 }
 
 }  // namespace plimsoll::cli

@@ -144,17 +144,8 @@ void AddReportOptions(CLI::App& command, ReportViewOptions& options) {
           "Only rules with these statuses, e.g. fail,unknown")
       ->delimiter(',')
       ->type_name("STATUS,...");
-  command
-      .add_option_function<std::string>(
-          "--severity",
-          [&options](const std::string& name) {
-            if (!ParseSeverity(name, options.minimum_severity)) {
-              throw CLI::ValidationError("--severity",
-                                         "expected info, low, medium, high or critical");
-            }
-          },
-          "Only rules of at least this severity")
-      ->type_name("SEVERITY");
+  AddSeverityOption(command, "--severity", "Only rules of at least this severity",
+                    [&options](v1::Severity severity) { options.minimum_severity = severity; });
   command.add_flag("--remediation", options.remediation, "Say under each failed rule what to do");
   command.add_flag_callback(
       "--all-findings", [&options] { options.most_findings = SIZE_MAX; },

@@ -1,5 +1,3 @@
-#include <google/protobuf/util/time_util.h>
-
 #include <memory>
 #include <ostream>
 
@@ -8,6 +6,7 @@
 #include "controller/cli/client.h"
 #include "controller/cli/command.h"
 #include "controller/cli/format.h"
+#include "controller/cli/host_filter.h"
 #include "controller/cli/report_view.h"
 #include "controller/cli/scan_follow.h"
 #include "controller/cli/scan_view.h"
@@ -86,8 +85,7 @@ absl::Status Create(Client& client, ScanOptions& options, Session& session) {
   *request.mutable_hosts() = selector->hosts();
   *request.mutable_labels() = selector->labels();
   request.set_selector(selector->expression());
-  *request.mutable_timeout() = google::protobuf::util::TimeUtil::MillisecondsToDuration(
-      absl::ToInt64Milliseconds(options.deadline));
+  *request.mutable_timeout() = ToProto(options.deadline);
   auto scan = client.Call(&v1::ScanService::Stub::CreateScan, Stub(client), request);
   if (!scan.ok()) return scan.status();
   return Finish(client, *std::move(scan), options, session);
@@ -121,17 +119,20 @@ absl::StatusOr<Response> AllPages(
     grpc::Status (v1::ScanService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
     google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
   Response all;
-  while (true) {
-    const int left = limit == 0 ? 1000 : limit - (all.*items)()->size();
-    request.set_page_size(std::min(left, 1000));
-    auto page = client.Call(method, Stub(client), request);
-    if (!page.ok()) return page.status();
-    (all.*items)()->MergeFrom(*((*page).*items)());
-    all.set_next_page_token(page->next_page_token());
-    const bool enough = limit != 0 && (all.*items)()->size() >= limit;
-    if (page->next_page_token().empty() || enough) return all;
-    request.set_page_token(page->next_page_token());
-  }
+  const auto more = ReadPages(
+      limit,
+      [&](int size, const std::string& token) {
+        request.set_page_size(size);
+        request.set_page_token(token);
+        return client.Call(method, Stub(client), request);
+      },
+      [&](Response& page) {
+        (all.*items)()->MergeFrom(*(page.*items)());
+        all.set_next_page_token(page.next_page_token());
+      },
+      [&] { return (all.*items)()->size(); });
+  if (!more.ok()) return more.status();
+  return all;
 }
 
 absl::Status List(Client& client, const ScanOptions& options, Session& session) {
@@ -149,6 +150,7 @@ absl::Status List(Client& client, const ScanOptions& options, Session& session) 
     return absl::OkStatus();
   }
   PrintScans({scans->scans().begin(), scans->scans().end()}, session);
+  SayMore(!scans->next_page_token().empty(), session);
   return absl::OkStatus();
 }
 
@@ -168,9 +170,7 @@ absl::Status ListHosts(Client& client, const ScanOptions& options, Session& sess
     return absl::OkStatus();
   }
   PrintScanHosts({hosts->hosts().begin(), hosts->hosts().end()}, session);
-  if (!hosts->next_page_token().empty()) {
-    *session.out << "There are more; --limit 0 lists all.\n";
-  }
+  SayMore(!hosts->next_page_token().empty(), session);
   return absl::OkStatus();
 }
 
@@ -221,18 +221,11 @@ void AddWaitOptions(CLI::App& command, const std::shared_ptr<ScanOptions>& optio
   command.add_flag("--wait", options->wait, "Wait until every host is evaluated, failed or missed");
   AddDurationOption(command, "--deadline", options->deadline,
                     "Hosts that have not answered by then are missed; at most 24h [10m]");
-  command
-      .add_option_function<std::string>(
-          "--fail-on",
-          [options](const std::string& name) {
-            if (!ParseSeverity(name, options->judge.fail_on)) {
-              throw CLI::ValidationError("--fail-on",
-                                         "expected info, low, medium, high or critical");
-            }
-          },
-          "Wait; exit with 1 when, by the answers to this scan, a rule this severe fails, or a "
-          "host gave none")
-      ->type_name("SEVERITY");
+  AddSeverityOption(
+      command, "--fail-on",
+      "Wait; exit with 1 when, by the answers to this scan, a rule this severe fails, "
+      "or a host gave none",
+      [options](v1::Severity severity) { options->judge.fail_on = severity; });
   command
       .add_option("--baseline", options->judge.baseline, "Judge --fail-on by this baseline [all]")
       ->type_name("ID");
@@ -256,13 +249,18 @@ void AddExistingOptions(CLI::App& command, const std::shared_ptr<ScanOptions>& o
   command
       .add_option("--show", options->show,
                   "This scan; with --wait or --fail-on as when it is started")
+      ->check(NotEmpty)
       ->type_name("ID");
-  command.add_option("--hosts", options->list_hosts, "The hosts of this scan")->type_name("ID");
+  command.add_option("--hosts", options->list_hosts, "The hosts of this scan")
+      ->check(NotEmpty)
+      ->type_name("ID");
   command
       .add_option("--report", options->report,
                   "What one --host answered to this scan, judged as it was then")
+      ->check(NotEmpty)
       ->type_name("ID");
   command.add_option("--cancel", options->cancel, "End this scan; its answers stay")
+      ->check(NotEmpty)
       ->type_name("ID");
   command
       .add_option("--state", options->states,

@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "plimsoll/v1/scan_service.grpc.pb.h"
 #include "proto/support/clock.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -148,7 +149,7 @@ absl::StatusOr<Followed> Follow(Client& client, v1::Scan scan, Session& session)
   Interrupts interrupts([&call] { call.Cancel(); });
   Progress progress(session);
   progress.Show(scan.progress());
-  const absl::Time give_up = absl::FromUnixSeconds(scan.deadline().seconds()) + kPatience;
+  const absl::Time give_up = support::FromTimestamp(scan.deadline()) + kPatience;
   auto stub = v1::ScanService::NewStub(client.channel());
   v1::WatchScanRequest request;
   request.set_id(scan.id());

@@ -55,12 +55,11 @@ void PrintSilentHosts(const v1::Scan& scan, Session& session) {
 
 }  // namespace
 
-std::string StateName(const std::string& enum_name) { return absl::AsciiStrToLower(enum_name); }
-
 void PrintScan(const v1::Scan& scan, Session& session) {
   std::ostream& out = *session.out;
-  out << "Scan " << Printable(scan.id(), 64) << " " << StateName(v1::Scan::State_Name(scan.state()))
-      << ": " << ProgressLine(scan.progress()) << "\n";
+  out << "Scan " << Printable(scan.id(), 64) << " "
+      << absl::AsciiStrToLower(v1::Scan::State_Name(scan.state())) << ": "
+      << ProgressLine(scan.progress()) << "\n";
   out << "  of " << Describe(scan.selector()) << ", begun " << FormatInstant(scan.create_time())
       << " by " << Printable(scan.created_by(), 100);
   if (!scan.reason().empty()) out << " (" << Printable(scan.reason(), 512) << ")";
@@ -90,7 +89,7 @@ void PrintScans(const std::vector<v1::Scan>& scans, Session& session) {
   Table table({"ID", "STATE", "BEGUN", "HOSTS", "EVALUATED", "SILENT", "BY", "WHY"});
   for (const v1::Scan& scan : scans) {
     const v1::ScanProgress& progress = scan.progress();
-    table.Row({Printable(scan.id(), 64), StateName(v1::Scan::State_Name(scan.state())),
+    table.Row({Printable(scan.id(), 64), absl::AsciiStrToLower(v1::Scan::State_Name(scan.state())),
                FormatInstant(scan.create_time()), absl::StrCat(progress.targeted()),
                absl::StrCat(progress.evaluated()),
                absl::StrCat(progress.failed() + progress.missed()),
@@ -113,7 +112,7 @@ void PrintScanHosts(const std::vector<v1::ScanHost>& hosts, Session& session) {
       failing.push_back(absl::StrCat(Printable(baseline, 60), " ", verdicts.fail()));
     }
     table.Row({Printable(host.hostname(), 100), host.host_id(),
-               StateName(v1::ScanHost::State_Name(host.state())),
+               absl::AsciiStrToLower(v1::ScanHost::State_Name(host.state())),
                FormatInstant(host.observed_time()), absl::StrJoin(failing, ", "),
                Printable(host.message(), 200)});
   }
@@ -133,12 +132,16 @@ absl::Status Judge(const v1::Scan& scan, const JudgeOptions& options, Session& s
   }
   int64_t failures = 0;
   int64_t unknown = 0;
+  for (const auto& [baseline, counts] : scan.counts()) {
+    if (!options.baseline.empty() && baseline != options.baseline) continue;
+    unknown += counts.unknown();
+    // Counts by severity leave out the least of them.
+    if (options.fail_on == v1::INFO) failures += counts.fail() - counts.waived();
+  }
   for (const auto& [baseline, failing] : scan.failing()) {
+    if (options.fail_on == v1::INFO) break;
     if (!options.baseline.empty() && baseline != options.baseline) continue;
     failures += CountFailing(failing, options.fail_on);
-  }
-  for (const auto& [baseline, counts] : scan.counts()) {
-    if (options.baseline.empty() || baseline == options.baseline) unknown += counts.unknown();
   }
   std::ostream& err = *session.err;
   if (failures > 0) {

@@ -32,7 +32,4 @@ void PrintScanHosts(const std::vector<v1::ScanHost>& hosts, Session& session);
 // answer was judged by the baseline asked for.
 absl::Status Judge(const v1::Scan& scan, const JudgeOptions& options, Session& session);
 
-// "running" for RUNNING, "evaluated" for EVALUATED.
-std::string StateName(const std::string& enum_name);
-
 }  // namespace plimsoll::cli

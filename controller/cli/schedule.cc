@@ -1,19 +1,16 @@
-#include <google/protobuf/util/time_util.h>
-
 #include <memory>
 #include <ostream>
 
 #include "absl/strings/str_cat.h"
 #include "controller/cli/client.h"
 #include "controller/cli/command.h"
+#include "controller/cli/host_filter.h"
 #include "controller/cli/schedule_view.h"
 #include "controller/cli/selector_options.h"
 #include "plimsoll/v1/schedule_service.grpc.pb.h"
 
 namespace plimsoll::cli {
 namespace {
-
-using google::protobuf::util::TimeUtil;
 
 struct ScheduleOptions {
   std::string name;
@@ -31,10 +28,6 @@ struct ScheduleOptions {
 
 std::unique_ptr<v1::ScheduleService::Stub> Stub(Client& client) {
   return v1::ScheduleService::NewStub(client.channel());
-}
-
-google::protobuf::Duration ToProto(absl::Duration duration) {
-  return TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(duration));
 }
 
 // Lays what was given over `schedule`.
@@ -100,15 +93,18 @@ absl::Status Update(Client& client, const ScheduleOptions& options, Session& ses
 }
 
 absl::Status List(Client& client, Session& session) {
-  v1::ListSchedulesRequest request;
-  request.set_page_size(1000);
   v1::ListSchedulesResponse all;
-  do {
-    auto page = client.Call(&v1::ScheduleService::Stub::ListSchedules, Stub(client), request);
-    if (!page.ok()) return page.status();
-    all.mutable_schedules()->MergeFrom(page->schedules());
-    request.set_page_token(page->next_page_token());
-  } while (!request.page_token().empty());
+  const auto more = ReadPages(
+      0,
+      [&client](int size, const std::string& token) {
+        v1::ListSchedulesRequest request;
+        request.set_page_size(size);
+        request.set_page_token(token);
+        return client.Call(&v1::ScheduleService::Stub::ListSchedules, Stub(client), request);
+      },
+      [&all](const auto& page) { all.mutable_schedules()->MergeFrom(page.schedules()); },
+      [&all] { return all.schedules_size(); });
+  if (!more.ok()) return more.status();
   if (session.json()) {
     session.PrintJson(all);
   } else {
@@ -143,15 +139,27 @@ absl::Status Delete(Client& client, const ScheduleOptions& options, Session& ses
 }
 
 absl::Status Runs(Client& client, const ScheduleOptions& options, Session& session) {
-  v1::ListScheduleRunsRequest request;
-  request.set_schedule(options.name);
-  request.set_page_size(options.limit);
-  auto runs = client.Call(&v1::ScheduleService::Stub::ListScheduleRuns, Stub(client), request);
-  if (!runs.ok()) return runs.status();
+  v1::ListScheduleRunsResponse all;
+  const auto more = ReadPages(
+      options.limit,
+      [&](int size, const std::string& token) {
+        v1::ListScheduleRunsRequest request;
+        request.set_schedule(options.name);
+        request.set_page_size(size);
+        request.set_page_token(token);
+        return client.Call(&v1::ScheduleService::Stub::ListScheduleRuns, Stub(client), request);
+      },
+      [&all](const auto& page) {
+        all.mutable_runs()->MergeFrom(page.runs());
+        all.set_next_page_token(page.next_page_token());
+      },
+      [&all] { return all.runs_size(); });
+  if (!more.ok()) return more.status();
   if (session.json()) {
-    session.PrintJson(*runs);
+    session.PrintJson(all);
   } else {
-    PrintRuns({runs->runs().begin(), runs->runs().end()}, session);
+    PrintRuns({all.runs().begin(), all.runs().end()}, session);
+    SayMore(*more, session);
   }
   return absl::OkStatus();
 }
@@ -212,21 +220,6 @@ void AddSettings(CLI::App& command, const std::shared_ptr<ScheduleOptions>& opti
 
 using Action = std::function<absl::Status(Client&, ScheduleOptions&, Session&)>;
 
-// One subcommand; with `named`, its first argument is the schedule's name.
-CLI::App& AddAction(CLI::App& schedule, Session& session,
-                    const std::shared_ptr<ScheduleOptions>& options, const std::string& name,
-                    const std::string& help, bool named, Action action) {
-  CLI::App* command = schedule.add_subcommand(name, help);
-  AddOutputOption(*command, session);
-  if (named) {
-    command->add_option("name", options->name, "Name or id")->required()->type_name("NAME");
-  }
-  command->final_callback([options, &session, action = std::move(action)] {
-    WithClient(session, [&](Client& client) { return action(client, *options, session); });
-  });
-  return *command;
-}
-
 }  // namespace
 
 void AddSchedule(CLI::App& app, Session& session) {
@@ -236,7 +229,11 @@ void AddSchedule(CLI::App& app, Session& session) {
   schedule->require_subcommand(1);
   const auto add = [&](const std::string& name, const std::string& help, bool named,
                        Action action) -> CLI::App& {
-    return AddAction(*schedule, session, options, name, help, named, std::move(action));
+    CLI::App& command = AddAction(*schedule, session, options, name, help, std::move(action));
+    if (named) {
+      command.add_option("name", options->name, "Name or id")->required()->type_name("NAME");
+    }
+    return command;
   };
   CLI::App& create = add("create", "Make a schedule", true, Create);
   AddSettings(create, options, true);
@@ -266,11 +263,8 @@ void AddSchedule(CLI::App& app, Session& session) {
         return Change(client, &v1::ScheduleService::Stub::ResumeSchedule, o, s);
       });
   add("delete", "Remove a schedule; its scans stay", true, Delete);
-  add("runs", "What became of its firings, newest first", true, Runs)
-      .add_option("--limit", options->limit, "At most this many")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str()
-      ->type_name("COUNT");
+  AddLimitOption(add("runs", "What became of its firings, newest first", true, Runs),
+                 options->limit);
   CLI::App& preview = add("preview", "When an expression fires next", false, Preview);
   preview
       .add_option_function<std::string>(

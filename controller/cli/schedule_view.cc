@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "controller/cli/format.h"
 #include "controller/cli/selector_options.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::cli {
 namespace {
@@ -97,8 +98,7 @@ void PrintTimes(const v1::PreviewScheduleResponse& times, const std::string& tim
                      absl::LoadTimeZone(time_zone, &zone);
   for (const google::protobuf::Timestamp& time : times.run_times()) {
     if (known) {
-      *session.out << absl::FormatTime("%a %Y-%m-%d %H:%M %Ez",
-                                       absl::FromUnixSeconds(time.seconds()), zone)
+      *session.out << absl::FormatTime("%a %Y-%m-%d %H:%M %Ez", support::FromTimestamp(time), zone)
                    << "   ";
     }
     *session.out << FormatInstant(time) << "\n";

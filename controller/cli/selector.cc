@@ -105,13 +105,9 @@ void AddSelector(CLI::App& app, Session& session) {
   selector->require_subcommand(1);
   const auto add = [&](const std::string& name, const std::string& help, bool named,
                        Action action) -> CLI::App& {
-    CLI::App* command = selector->add_subcommand(name, help);
-    AddOutputOption(*command, session);
-    if (named) command->add_option("name", options->name, "Name")->required()->type_name("NAME");
-    command->final_callback([options, &session, action = std::move(action)] {
-      WithClient(session, [&](Client& client) { return action(client, *options, session); });
-    });
-    return *command;
+    CLI::App& command = AddAction(*selector, session, options, name, help, std::move(action));
+    if (named) command.add_option("name", options->name, "Name")->required()->type_name("NAME");
+    return command;
   };
   add("list", "All saved selectors, and how many hosts each means", false, List);
   add("show", "One saved selector, and what uses it", true, Show);

@@ -1,11 +1,19 @@
 #include "controller/cli/selector_options.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
 namespace plimsoll::cli {
+namespace {
+
+// More than the API takes anywhere; "inf" is not a duration, but parses as one.
+constexpr absl::Duration kLongestDuration = absl::Hours(24 * 366 * 100);
+
+}  // namespace
 
 bool SelectorOptions::given() const {
   return selector.all() || !selector.hosts().empty() || !labels.empty() ||
@@ -49,7 +57,7 @@ CLI::Option* AddDurationOption(CLI::App& command, const std::string& name, absl:
           name,
           [name, &value, zero](const std::string& text) {
             const absl::Duration least = zero ? absl::ZeroDuration() : absl::Seconds(1);
-            if (!absl::ParseDuration(text, &value) || value < least) {
+            if (!absl::ParseDuration(text, &value) || value < least || value > kLongestDuration) {
               throw CLI::ValidationError(
                   name, absl::StrCat("expected a duration of at least ",
                                      absl::FormatDuration(least), ", e.g. 90s, 10m or 2h"));
@@ -57,6 +65,11 @@ CLI::Option* AddDurationOption(CLI::App& command, const std::string& name, absl:
           },
           help)
       ->type_name("DURATION");
+}
+
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  return google::protobuf::util::TimeUtil::MillisecondsToDuration(
+      absl::ToInt64Milliseconds(duration));
 }
 
 std::string Describe(const v1::HostSelector& selector) {

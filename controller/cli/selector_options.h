@@ -1,5 +1,7 @@
-// Options that say which hosts, of the commands that scan.
+// Options that say which hosts, and how long, of the commands that act upon hosts.
 #pragma once
+
+#include <google/protobuf/duration.pb.h>
 
 #include <string>
 
@@ -13,7 +15,7 @@ namespace plimsoll::cli {
 // Which hosts were asked for, and whether any option said so.
 struct SelectorOptions {
   v1::HostSelector selector;
-  // Filled by --label; moved into `selector` by Take.
+  // Filled by --label; Take lays them over those of `selector`.
   std::map<std::string, std::string> labels;
 
   bool given() const;
@@ -25,9 +27,12 @@ struct SelectorOptions {
 void AddSelectorOptions(CLI::App& command, SelectorOptions& options);
 
 // Adds an option that is a duration of at least a second, or of at least nothing where `zero` is
-// allowed. `help` says the default.
+// allowed; never infinite, so that callers may have that mean "not given". `help` says the default.
 CLI::Option* AddDurationOption(CLI::App& command, const std::string& name, absl::Duration& value,
                                const std::string& help, bool zero = false);
+
+// As the API takes it, to the millisecond.
+google::protobuf::Duration ToProto(absl::Duration duration);
 
 // "all hosts", or the members of the selector as the options that give it; printable.
 std::string Describe(const v1::HostSelector& selector);

@@ -48,7 +48,8 @@ void PrintCoverage(const v1::Summary& summary, std::ostream& out) {
 void PrintSummary(const v1::Summary& summary, Session& session) {
   const Terminal& terminal = session.terminal;
   *session.out << terminal.Paint(Printable(summary.baseline().title(), 200), Style::kBold) << " ("
-               << summary.baseline().id() << " " << summary.baseline().version() << ")\n"
+               << Printable(summary.baseline().id(), 64) << " "
+               << Printable(summary.baseline().version(), 64) << ")\n"
                << summary.evaluated_host_count() << " of " << summary.host_count()
                << " hosts evaluated";
   if (summary.has_compliance_lower()) *session.out << ", compliance " << Interval(summary);
@@ -79,10 +80,10 @@ void PrintSummary(const v1::Summary& summary, Session& session) {
   severities.Print(terminal, *session.out);
   Table sections({"SECTION", "PASS", "FAIL", "UNKNOWN", "TITLE"});
   for (const v1::SectionSummary& line : summary.sections()) {
-    sections.Row({line.section(), Cell(terminal, line.counts().pass(), Style::kGreen),
-                  Cell(terminal, line.counts().fail(), Style::kRed),
-                  Cell(terminal, line.counts().unknown(), Style::kYellow),
-                  Printable(line.title(), 45)});
+    sections.Row(
+        {Printable(line.section(), 16), Cell(terminal, line.counts().pass(), Style::kGreen),
+         Cell(terminal, line.counts().fail(), Style::kRed),
+         Cell(terminal, line.counts().unknown(), Style::kYellow), Printable(line.title(), 45)});
   }
   if (!sections.empty()) {
     *session.out << "\n";
@@ -91,7 +92,7 @@ void PrintSummary(const v1::Summary& summary, Session& session) {
   Table rules({"RULE", "SEVERITY", "FAIL", "UNKNOWN", "PASS", "TITLE"});
   for (const v1::RuleSummary& line : summary.rules()) {
     if (line.counts().fail() + line.counts().unknown() == 0) continue;
-    rules.Row({line.rule_id(), PaintSeverity(terminal, line.severity()),
+    rules.Row({Printable(line.rule_id(), 16), PaintSeverity(terminal, line.severity()),
                Cell(terminal, line.counts().fail(), Style::kRed),
                Cell(terminal, line.counts().unknown(), Style::kYellow),
                Cell(terminal, line.counts().pass(), Style::kGreen), Printable(line.title(), 100)});

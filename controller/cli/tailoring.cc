@@ -223,13 +223,9 @@ void AddTailoring(CLI::App& app, Session& session) {
   tailoring->require_subcommand(1);
   const auto add = [&](const std::string& name, const std::string& help, bool named,
                        Action action) -> CLI::App& {
-    CLI::App* command = tailoring->add_subcommand(name, help);
-    AddOutputOption(*command, session);
-    if (named) command->add_option("name", options->name, "Name")->required()->type_name("NAME");
-    command->final_callback([options, &session, action = std::move(action)] {
-      WithClient(session, [&](Client& client) { return action(client, *options, session); });
-    });
-    return *command;
+    CLI::App& command = AddAction(*tailoring, session, options, name, help, std::move(action));
+    if (named) command.add_option("name", options->name, "Name")->required()->type_name("NAME");
+    return command;
   };
   add("list", "All tailorings, in the order they are laid on", false, List)
       .add_option("--baseline", options->baseline, "Only those of this baseline")

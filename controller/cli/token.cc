@@ -1,11 +1,11 @@
-#include <google/protobuf/util/time_util.h>
-
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "controller/cli/client.h"
 #include "controller/cli/command.h"
 #include "controller/cli/format.h"
+#include "controller/cli/identity_view.h"
+#include "controller/cli/selector_options.h"
 #include "plimsoll/v1/enrollment_service.grpc.pb.h"
 #include "proto/support/key_files.h"
 
@@ -31,41 +31,35 @@ absl::Status Create(Client& client, TokenOptions& options, Session& session) {
   options.create.set_requires_approval(options.require_approval);
   options.create.mutable_labels()->insert(options.labels.begin(), options.labels.end());
   options.create.set_host(options.host);
-  *options.create.mutable_lifetime() =
-      google::protobuf::util::TimeUtil::SecondsToDuration(absl::ToInt64Seconds(options.lifetime));
+  *options.create.mutable_lifetime() = ToProto(options.lifetime);
   auto answer = client.Call(&v1::EnrollmentService::Stub::CreateEnrollmentToken,
                             v1::EnrollmentService::NewStub(client.channel()), options.create);
   if (!answer.ok()) return answer.status();
-  if (!options.ca_out_file.empty()) {
-    if (auto status = support::WritePrivateFile(options.ca_out_file, answer->ca_bundle_pem(), 0644);
-        !status.ok()) {
-      return status;
-    }
-  }
-  if (!options.out_file.empty()) {
-    if (auto status =
-            support::WritePrivateFile(options.out_file, absl::StrCat(answer->secret(), "\n"));
-        !status.ok()) {
+  // First the secret, alone on standard output unless there is a file: it cannot be had again.
+  if (!options.out_file.empty() || !session.json()) {
+    if (auto status = HandOver(answer->secret(), options.out_file, session); !status.ok()) {
       return status;
     }
     answer->clear_secret();
   }
+  absl::Status written;
+  if (!options.ca_out_file.empty()) {
+    written = support::WritePrivateFile(options.ca_out_file, answer->ca_bundle_pem(), 0644);
+  }
   if (session.json()) {
     session.PrintJson(*answer);
-    return absl::OkStatus();
+    return written;
   }
-  // The secret alone on standard output, so that it can be piped into a file.
-  if (!answer->secret().empty()) *session.out << answer->secret() << "\n";
   *session.err << "Token " << answer->token().id() << ": " << answer->token().max_uses()
                << " use(s), until " << FormatInstant(answer->token().expire_time())
                << ". It is shown only once.\n"
                << "On the host: plimsoll-collector --controller HOST:7443 --ca ca.pem "
                   "--enroll-token-file FILE"
                << (answer->token().host_id().empty() ? "" : " --enroll-again") << "\n";
-  return absl::OkStatus();
+  return written;
 }
 
-absl::Status List(Client& client, Session& session) {
+absl::Status List(Client& client, const TokenOptions&, Session& session) {
   auto answer = client.Call(&v1::EnrollmentService::Stub::ListEnrollmentTokens,
                             v1::EnrollmentService::NewStub(client.channel()),
                             v1::ListEnrollmentTokensRequest());
@@ -112,22 +106,12 @@ void AddToken(CLI::App& app, Session& session) {
   auto options = std::make_shared<TokenOptions>();
   CLI::App* token = app.add_subcommand("token", "Enrolment tokens: create, list, revoke");
   token->require_subcommand(1);
-  CLI::App* create =
-      token->add_subcommand("create", "Make a token that enrols hosts; prints its secret once");
-  AddOutputOption(*create, session);
+  CLI::App* create = &AddAction(*token, session, options, "create",
+                                "Make a token that enrols hosts; prints its secret once", Create);
   create->add_option("--uses", options->uses, "How many hosts it may enrol")
       ->capture_default_str()
       ->type_name("COUNT");
-  create
-      ->add_option_function<std::string>(
-          "--lifetime",
-          [options](const std::string& text) {
-            if (!absl::ParseDuration(text, &options->lifetime)) {
-              throw CLI::ValidationError("--lifetime", "expected a duration, e.g. 30m or 24h");
-            }
-          },
-          "How long it may be used [1h]")
-      ->type_name("DURATION");
+  AddDurationOption(*create, "--lifetime", options->lifetime, "How long it may be used [1h]");
   AddLabelOption(*create, options->labels,
                  "Label of the hosts that enrol with it, over what their collectors say; may be "
                  "repeated");
@@ -152,19 +136,11 @@ void AddToken(CLI::App& app, Session& session) {
       "ca.pem\n  plimsoll token create --uses 50 --require-approval --label env=prod --out "
       "enrol.token\n"
       "  plimsoll token create --host web-1 --out again.token");
-  create->final_callback([options, &session] {
-    WithClient(session, [&](Client& client) { return Create(client, *options, session); });
-  });
-  CLI::App* list = token->add_subcommand("list", "All tokens, newest first");
-  AddOutputOption(*list, session);
-  list->final_callback(
-      [&session] { WithClient(session, [&](Client& client) { return List(client, session); }); });
-  CLI::App* revoke = token->add_subcommand("revoke", "A token enrols nobody from now on");
-  AddOutputOption(*revoke, session);
-  revoke->add_option("id", options->revoke, "Token id")->required()->type_name("ID");
-  revoke->final_callback([options, &session] {
-    WithClient(session, [&](Client& client) { return Revoke(client, *options, session); });
-  });
+  AddAction(*token, session, options, "list", "All tokens, newest first", List);
+  AddAction(*token, session, options, "revoke", "A token enrols nobody from now on", Revoke)
+      .add_option("id", options->revoke, "Token id")
+      ->required()
+      ->type_name("ID");
 }
 
 }  // namespace plimsoll::cli

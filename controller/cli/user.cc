@@ -59,7 +59,7 @@ absl::Status List(Client& client, const UserOptions& options, Session& session) 
     return absl::OkStatus();
   }
   PrintUsers(all, session);
-  if (*more) *session.err << "There are more; --limit 0 lists all.\n";
+  SayMore(*more, session);
   return absl::OkStatus();
 }
 
@@ -138,12 +138,7 @@ void AddUser(CLI::App& app, Session& session) {
   CLI::App* user = app.add_subcommand("user", "Users: create, list, update and more");
   user->require_subcommand(1);
   const auto add = [&](const std::string& name, const std::string& help, auto action) {
-    CLI::App* command = user->add_subcommand(name, help);
-    AddOutputOption(*command, session);
-    command->final_callback([options, &session, action] {
-      WithClient(session, [&](Client& client) { return action(client, *options, session); });
-    });
-    return command;
+    return &AddAction(*user, session, options, name, help, action);
   };
   const auto add_out = [&](CLI::App& command) {
     command
@@ -176,11 +171,7 @@ void AddUser(CLI::App& app, Session& session) {
       "viewer sees; auditor also exports and reads the activity log; operator also scans, gives "
       "labels and\nproposes waivers; admin may do everything.\n\nExample:\n"
       "  plimsoll user create ann --role operator --scope 'team=shop' --out ann.password");
-  add("list", "All users, by name", List)
-      ->add_option("--limit", options->limit, "At most this many; 0 for all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
-      ->type_name("COUNT");
+  AddLimitOption(*add("list", "All users, by name", List), options->limit);
   CLI::App* update = add("update", "Change what is given, leave the rest", Update);
   update
       ->add_option_function<std::string>(

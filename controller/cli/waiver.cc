@@ -274,13 +274,9 @@ void AddWaiver(CLI::App& app, Session& session) {
   waiver->require_subcommand(1);
   const auto add = [&](const std::string& name, const std::string& help, bool named,
                        Action action) -> CLI::App& {
-    CLI::App* command = waiver->add_subcommand(name, help);
-    AddOutputOption(*command, session);
-    if (named) command->add_option("waiver", options->id, "Id")->required()->type_name("ID");
-    command->final_callback([options, &session, action = std::move(action)] {
-      WithClient(session, [&](Client& client) { return action(client, *options, session); });
-    });
-    return *command;
+    CLI::App& command = AddAction(*waiver, session, options, name, help, std::move(action));
+    if (named) command.add_option("waiver", options->id, "Id")->required()->type_name("ID");
+    return command;
   };
   CLI::App& list = add("list", "Waivers, those that expire first at the head", false, List);
   AddFilters(list, options);

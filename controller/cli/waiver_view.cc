@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/civil_time.h"
 #include "controller/cli/format.h"
+#include "controller/cli/host_filter.h"
 #include "controller/cli/selector_options.h"
 
 namespace plimsoll::cli {
@@ -144,7 +145,7 @@ void PrintWaivers(const v1::ListWaiversResponse& waivers, bool counted, Session&
     table.Row(std::move(row));
   }
   table.Print(session.terminal, *session.out);
-  if (!waivers.next_page_token().empty()) *session.out << "… more; --limit 0 lists all\n";
+  SayMore(!waivers.next_page_token().empty(), session);
 }
 
 void PrintPreview(const v1::PreviewWaiverResponse& preview, Session& session) {
@@ -163,7 +164,7 @@ void PrintPreview(const v1::PreviewWaiverResponse& preview, Session& session) {
   AddFindings(preview.findings(), table);
   out << "\n";
   table.Print(session.terminal, out);
-  if (!preview.next_page_token().empty()) out << "… more; --limit 0 lists all\n";
+  SayMore(!preview.next_page_token().empty(), session);
 }
 
 void PrintWaiverHistory(const v1::ListWaiverHistoryResponse& history, Session& session) {

@@ -115,7 +115,7 @@ void PrintWhatIf(const v1::WhatIf& what_if, const v1::ListWhatIfFlipsResponse& f
     out << "\n";
     each->Print(terminal, out);
   }
-  if (!flips.next_page_token().empty()) out << "… more; --limit 0 lists all\n";
+  SayMore(!flips.next_page_token().empty(), session);
   if (what_if.unlisted_flip_count() > 0) {
     out << what_if.unlisted_flip_count() << " more are counted and not listed.\n";
   }

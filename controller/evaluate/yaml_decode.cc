@@ -27,6 +27,7 @@ using google::protobuf::EnumDescriptor;
 using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
+using google::protobuf::OneofDescriptor;
 
 constexpr size_t kMaxBytes = 1 << 20;
 
@@ -98,10 +99,8 @@ class Decoder {
     }
     absl::flat_hash_set<std::string> seen;
     for (const auto& entry : node) DecodeEntry(entry.first, entry.second, place, seen, out);
-    if (IsUnion(type) && seen.size() != 1) {
-      Problem(Line(node),
-              absl::StrCat(place, ": expected exactly one of them, got ", seen.size(),
-                           seen.empty() ? "" : ": ", absl::StrJoin(Sorted(seen), ", ")));
+    for (int i = 0; i < type.real_oneof_decl_count(); ++i) {
+      CheckOneof(*type.oneof_decl(i), Line(node), place, seen);
     }
     FillDefaults(node, place, seen, out);
   }
@@ -118,10 +117,19 @@ class Decoder {
                                      ", got ", KindOf(node)));
   }
 
-  static std::vector<std::string> Sorted(const absl::flat_hash_set<std::string>& names) {
-    std::vector<std::string> sorted(names.begin(), names.end());
-    std::sort(sorted.begin(), sorted.end());
-    return sorted;
+  // Of members that exclude each other the last would win.
+  void CheckOneof(const OneofDescriptor& oneof, int line, const std::string& place,
+                  const absl::flat_hash_set<std::string>& seen) {
+    std::vector<std::string> given;
+    for (int i = 0; i < oneof.field_count(); ++i) {
+      if (seen.contains(oneof.field(i)->name())) given.push_back(oneof.field(i)->name());
+    }
+    std::sort(given.begin(), given.end());
+    const bool needed = IsUnion(*oneof.containing_type());
+    if (given.size() == 1 || (given.empty() && !needed)) return;
+    Problem(line, absl::StrCat(place.empty() ? "document" : place, ": expected ",
+                               needed ? "exactly" : "at most", " one of them, got ", given.size(),
+                               given.empty() ? "" : ": ", absl::StrJoin(given, ", ")));
   }
 
   void DecodeEntry(const YAML::Node& key, const YAML::Node& value, const std::string& place,

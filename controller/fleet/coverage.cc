@@ -113,7 +113,7 @@ absl::StatusOr<CoverageHosts> FindCoverageHosts(const FleetIndex& index, const v
   const v1::HostSelector& from = waiver.selector();
   auto selector = SelectorOf({from.labels().begin(), from.labels().end()}, from.expression());
   if (!selector.ok()) return selector.status();
-  policy::Expand(saved, *selector).IgnoreError();
+  Expand(saved, *selector).IgnoreError();
   CoverageHosts found;
   index.Read([&](const Fleet& fleet) {
     Bitmap selected = Selected(fleet, waiver, *selector);

@@ -1,15 +1,17 @@
-// Label selectors, as the index answers them; what they are stands in policy/selector.h.
+// Label selectors, as the index answers them; what they are stands in evaluate/selector.h.
 #pragma once
 
-#include "controller/policy/selector.h"
+#include "controller/evaluate/selector.h"
 
 namespace plimsoll::fleet {
 
-using policy::Matches;
-using policy::ParseSelector;
-using policy::Requirement;
-using policy::SavedSelectors;
-using policy::Selector;
-using policy::SelectorOf;
+using evaluate::Expand;
+using evaluate::Matches;
+using evaluate::Names;
+using evaluate::ParseSelector;
+using evaluate::Requirement;
+using evaluate::SavedSelectors;
+using evaluate::Selector;
+using evaluate::SelectorOf;
 
 }  // namespace plimsoll::fleet

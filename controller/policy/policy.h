@@ -14,14 +14,21 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "controller/evaluate/selector.h"
 #include "controller/evaluate/waivers.h"
-#include "controller/policy/selector.h"
 #include "controller/store/waiver_store.h"
 #include "plimsoll/v1/baseline.pb.h"
 #include "plimsoll/v1/selector_service.pb.h"
 #include "plimsoll/v1/tailoring_service.pb.h"
 
 namespace plimsoll::policy {
+
+using evaluate::Matches;
+using evaluate::ParseSelector;
+using evaluate::Requirement;
+using evaluate::SavedSelectors;
+using evaluate::Selector;
+using evaluate::SelectorOf;
 
 using Labels = std::map<std::string, std::string>;
 using Document = std::shared_ptr<const v1::Baseline>;

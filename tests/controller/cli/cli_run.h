@@ -64,6 +64,22 @@ class CliTest : public ::testing::Test {
   std::string dir_;
 };
 
+// Commands against a fake controller over TLS. The fake knows the token "plb_good".
+template <class Fake>
+class ServedTest : public CliTest {
+ protected:
+  Ran Ask(const std::vector<std::string>& command) const {
+    std::vector<std::string> arguments = {"--server", fake_.address(), "--ca",
+                                          ca_,        "--token-file",  token_};
+    arguments.insert(arguments.end(), command.begin(), command.end());
+    return Plimsoll(arguments);
+  }
+
+  Fake fake_;
+  const std::string ca_ = Write("ca.pem", fake_.ca_pem());
+  const std::string token_ = Write("token", "plb_good\n");
+};
+
 inline std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;

@@ -7,20 +7,10 @@
 namespace plimsoll::cli {
 namespace {
 
-// Commands against a controller over TLS.
-class ClientTest : public CliTest {
+class ClientTest : public ServedTest<FakeController> {
  protected:
-  Ran Ask(const std::vector<std::string>& command) const {
-    std::vector<std::string> arguments = {"--server", controller_.address(), "--ca",
-                                          ca_,        "--token-file",        token_};
-    arguments.insert(arguments.end(), command.begin(), command.end());
-    return Plimsoll(arguments);
-  }
-
-  FakeController controller_;
-  Answers& answers_ = controller_.answers;
-  const std::string ca_ = Write("ca.pem", controller_.ca_pem());
-  const std::string token_ = Write("token", "plb_good\n");
+  FakeController& controller_ = fake_;
+  Answers& answers_ = fake_.answers;
 };
 
 constexpr char kEvil[] = "\x1b]0;owned\x07\xe2\x80\xae\xe2\x81\xa6\r";
@@ -161,11 +151,13 @@ TEST_F(ClientTest, SummaryShowsTheInterval) {
   v1::RuleSummary& rule = *answers_.summary.add_rules();
   rule.set_rule_id("5.04");
   rule.mutable_counts()->set_fail(2);
+  answers_.summary.mutable_baseline()->set_version(kEvil);
   const Ran ran = Ask({"summary"});
   EXPECT_EQ(ran.exit_status, kDone) << ran.err;
   EXPECT_TRUE(absl::StrContains(ran.out, "2 of 3 hosts evaluated, compliance 25.0 to 50.0 %"))
       << ran.out;
   EXPECT_TRUE(absl::StrContains(ran.out, "5.04")) << ran.out;
+  ExpectHarmless(ran.out);
 }
 
 TEST_F(ClientTest, TokenSecretsGoWhereTheyAreSent) {
@@ -184,6 +176,28 @@ TEST_F(ClientTest, TokenSecretsGoWhereTheyAreSent) {
   struct stat status {};
   ASSERT_EQ(stat(Path("enrol").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0600u);
+  // Where it cannot be written, what was made is there all the same, and nothing else is printed.
+  ran = Ask({"token", "create", "--out", Path("none/enrol"), "--ca-out", Path("late.pem")});
+  EXPECT_NE(ran.exit_status, kDone);
+  EXPECT_TRUE(absl::StrContains(ran.err, "is there all the same")) << ran.err;
+  EXPECT_FALSE(absl::StrContains(ran.out + ran.err, "plt_secret"));
+  EXPECT_FALSE(std::filesystem::exists(Path("late.pem")));
+  // The secret is not lost with the certificate.
+  ran = Ask({"token", "create", "--ca-out", Path("none/ca.pem")});
+  EXPECT_NE(ran.exit_status, kDone);
+  EXPECT_EQ(ran.out, "plt_secret\n");
+}
+
+TEST_F(ClientTest, ListsSayThatTheyAreCutOff) {
+  answers_.host_pages.resize(1);
+  v1::Host& host = *answers_.host_pages[0].add_hosts();
+  host.set_hostname("web-1");
+  (*host.mutable_labels())["env"] = "prod";
+  EXPECT_FALSE(absl::StrContains(Ask({"label", "list"}).out, "more"));
+  answers_.host_pages[0].set_next_page_token("0");
+  const Ran ran = Ask({"label", "list", "--limit", "1"});
+  EXPECT_EQ(ran.exit_status, kDone) << ran.err;
+  EXPECT_TRUE(absl::StrContains(ran.out, "… more; --limit 0 lists all")) << ran.out;
 }
 
 }  // namespace

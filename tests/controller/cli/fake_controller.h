@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include <cstdlib>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -64,6 +65,31 @@ struct SelfSigned {
     (void)BIO_reset(bio);
     return text;
   }
+};
+
+// Serves over TLS on a free port of this machine until it goes. Borrows the services.
+class FakeServer {
+ public:
+  explicit FakeServer(std::initializer_list<grpc::Service*> services) {
+    grpc::SslServerCredentialsOptions tls;
+    tls.pem_key_cert_pairs.push_back({identity_.key_pem, identity_.certificate_pem});
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(tls), &port);
+    for (grpc::Service* service : services) builder.RegisterService(service);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr) std::abort();
+    address_ = absl::StrCat("127.0.0.1:", port);
+  }
+  ~FakeServer() { server_->Shutdown(); }
+
+  const std::string& address() const { return address_; }
+  const std::string& ca_pem() const { return identity_.certificate_pem; }
+
+ private:
+  const SelfSigned identity_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
 };
 
 // What the fake answers: set it before the command runs. Only "Bearer plb_good" is known to it.
@@ -124,28 +150,18 @@ class FakeController : private v1::HostService::Service,
                        private v1::SessionService::Service,
                        private v1::ActivityService::Service {
  public:
-  FakeController() {
-    grpc::SslServerCredentialsOptions tls;
-    tls.pem_key_cert_pairs.push_back({identity_.key_pem, identity_.certificate_pem});
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(tls), &port);
-    builder.RegisterService(static_cast<v1::HostService::Service*>(this));
-    builder.RegisterService(static_cast<v1::BaselineService::Service*>(this));
-    builder.RegisterService(static_cast<v1::FindingService::Service*>(this));
-    builder.RegisterService(static_cast<v1::SummaryService::Service*>(this));
-    builder.RegisterService(static_cast<v1::ScanService::Service*>(this));
-    builder.RegisterService(static_cast<v1::EnrollmentService::Service*>(this));
-    builder.RegisterService(static_cast<v1::SessionService::Service*>(this));
-    builder.RegisterService(static_cast<v1::ActivityService::Service*>(this));
-    server_ = builder.BuildAndStart();
-    if (server_ == nullptr) std::abort();
-    address_ = absl::StrCat("127.0.0.1:", port);
-  }
-  ~FakeController() override { server_->Shutdown(); }
+  FakeController()
+      : server_({static_cast<v1::HostService::Service*>(this),
+                 static_cast<v1::BaselineService::Service*>(this),
+                 static_cast<v1::FindingService::Service*>(this),
+                 static_cast<v1::SummaryService::Service*>(this),
+                 static_cast<v1::ScanService::Service*>(this),
+                 static_cast<v1::EnrollmentService::Service*>(this),
+                 static_cast<v1::SessionService::Service*>(this),
+                 static_cast<v1::ActivityService::Service*>(this)}) {}
 
-  const std::string& address() const { return address_; }
-  const std::string& ca_pem() const { return identity_.certificate_pem; }
+  const std::string& address() const { return server_.address(); }
+  const std::string& ca_pem() const { return server_.ca_pem(); }
   Answers answers;
 
  private:
@@ -289,9 +305,7 @@ class FakeController : private v1::HostService::Service,
     return Answer(context, answers.activity_pages.at(page), response);
   }
 
-  const SelfSigned identity_;
-  std::unique_ptr<grpc::Server> server_;
-  std::string address_;
+  FakeServer server_;
 };
 
 }  // namespace plimsoll::cli

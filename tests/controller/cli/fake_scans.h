@@ -21,22 +21,12 @@ class FakeScans : private v1::ScanService::Service,
                   private v1::ScheduleService::Service,
                   private v1::BaselineService::Service {
  public:
-  FakeScans() {
-    grpc::SslServerCredentialsOptions tls;
-    tls.pem_key_cert_pairs.push_back({identity_.key_pem, identity_.certificate_pem});
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(tls), &port);
-    builder.RegisterService(static_cast<v1::ScanService::Service*>(this));
-    builder.RegisterService(static_cast<v1::ScheduleService::Service*>(this));
-    builder.RegisterService(static_cast<v1::BaselineService::Service*>(this));
-    server_ = builder.BuildAndStart();
-    if (server_ == nullptr) std::abort();
-    address_ = absl::StrCat("127.0.0.1:", port);
-  }
-  ~FakeScans() override { server_->Shutdown(); }
-  const std::string& address() const { return address_; }
-  const std::string& ca_pem() const { return identity_.certificate_pem; }
+  FakeScans()
+      : server_({static_cast<v1::ScanService::Service*>(this),
+                 static_cast<v1::ScheduleService::Service*>(this),
+                 static_cast<v1::BaselineService::Service*>(this)}) {}
+  const std::string& address() const { return server_.address(); }
+  const std::string& ca_pem() const { return server_.ca_pem(); }
 
   grpc::Status status;
   // CreateScan, GetScan and CancelScan answer with the first; WatchScan streams all, in as many
@@ -156,9 +146,7 @@ class FakeScans : private v1::ScanService::Service,
     return Answer("PreviewSchedule", times, response);
   }
 
-  const SelfSigned identity_;
-  std::unique_ptr<grpc::Server> server_;
-  std::string address_;
+  FakeServer server_;
 };
 
 }  // namespace plimsoll::cli

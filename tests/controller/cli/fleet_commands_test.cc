@@ -10,14 +10,8 @@ namespace plimsoll::cli {
 namespace {
 
 // Commands over the live fleet, against a controller over TLS.
-class FleetCommandsTest : public CliTest {
+class FleetCommandsTest : public ServedTest<FakeController> {
  protected:
-  Ran Ask(const std::vector<std::string>& command) const {
-    std::vector<std::string> arguments = {"--server", controller_.address(), "--ca",
-                                          ca_,        "--token-file",        token_};
-    arguments.insert(arguments.end(), command.begin(), command.end());
-    return Plimsoll(arguments);
-  }
   // Runs, compares with golden/NAME, and holds the table to 80 columns.
   void ExpectTable(const std::string& name, const std::vector<std::string>& command) const {
     const Ran ran = Ask(command);
@@ -33,10 +27,7 @@ class FleetCommandsTest : public CliTest {
     ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
   }
 
-  FakeController controller_;
-  Answers& answers_ = controller_.answers;
-  const std::string ca_ = Write("ca.pem", controller_.ca_pem());
-  const std::string token_ = Write("token", "plb_good\n");
+  Answers& answers_ = fake_.answers;
 };
 
 TEST_F(FleetCommandsTest, SummaryShowsWhatItLeavesOut) {

@@ -115,6 +115,8 @@ TEST_F(IdentityCommandsTest, VerifyChecksWhatTheControllerSays) {
   ran = Ask({"activity", "verify"});
   EXPECT_EQ(ran.exit_status, kNotCompliant);
   EXPECT_TRUE(absl::StrContains(ran.out, "row 2 was altered")) << ran.out;
+  answers_.head.set_hash("\x1b]0;owned\x07");
+  for (const char* command : {"head", "verify"}) ExpectHarmless(Ask({"activity", command}).out);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "controller/cli/client.h"
@@ -16,7 +17,7 @@ using ::testing::HasSubstr;
 
 constexpr char kEvil[] = "\x1b]0;owned\x07\xe2\x80\xae\xe2\x81\xa6\r";
 
-class ScanTest : public CliTest {
+class ScanTest : public ServedTest<FakeScans> {
  protected:
   ScanTest() {
     v1::Scan& scan = fake_.scans[0];
@@ -60,16 +61,6 @@ class ScanTest : public CliTest {
     scan.mutable_hosts(1)->set_state(v1::ScanHost::MISSED);
     return scan;
   }
-  Ran Ask(const std::vector<std::string>& command) const {
-    std::vector<std::string> arguments = {"--server", fake_.address(), "--ca",
-                                          ca_,        "--token-file",  token_};
-    arguments.insert(arguments.end(), command.begin(), command.end());
-    return Plimsoll(arguments);
-  }
-
-  FakeScans fake_;
-  const std::string ca_ = Write("ca.pem", fake_.ca_pem());
-  const std::string token_ = Write("token", "plb_good\n");
 };
 
 TEST_F(ScanTest, AsksForWhatTheOptionsSay) {
@@ -146,6 +137,19 @@ TEST_F(ScanTest, TheAnswersOfTheScanAreTheExitStatus) {
        {"--baseline", "azure"},
        kUsage,
        "was judged by baseline \"azure\" but by azure-docker, edge-docker"},
+      {"of no account, by the least severity",
+       [](v1::Scan& s) { (*s.mutable_counts())["edge-docker"].set_fail(2); },
+       {"--fail-on", "info"},
+       kNotCompliant,
+       "2 rule(s) of severity info or worse fail"},
+      {"of no account, and waived",
+       [](v1::Scan& s) {
+         (*s.mutable_counts())["edge-docker"].set_fail(2);
+         (*s.mutable_counts())["edge-docker"].set_waived(2);
+       },
+       {"--fail-on", "info"},
+       kDone,
+       ""},
       {"what is unknown is said",
        [](v1::Scan& s) { (*s.mutable_counts())["edge-docker"].set_unknown(4); },
        {},
@@ -159,8 +163,11 @@ TEST_F(ScanTest, TheAnswersOfTheScanAreTheExitStatus) {
   };
   for (const auto& c : cases) {
     c.change(End());
-    std::vector<std::string> command = {"scan", "--all", "--fail-on", "high"};
+    std::vector<std::string> command = {"scan", "--all"};
     command.insert(command.end(), c.options.begin(), c.options.end());
+    if (!absl::c_linear_search(c.options, "--fail-on")) {
+      command.insert(command.end(), {"--fail-on", "high"});
+    }
     const Ran ran = Ask(command);
     EXPECT_EQ(ran.exit_status, c.exit_status) << c.name << ": " << ran.err;
     EXPECT_THAT(ran.err, HasSubstr(c.says)) << c.name;
@@ -256,6 +263,8 @@ TEST_F(ScanTest, ListsComePageByPage) {
   EXPECT_THAT(fake_.asked_scans.states(), ElementsAre(v1::Scan::RUNNING, v1::Scan::DONE));
   ExpectGolden("scan-list.txt", ran.out);
   ExpectHarmless(ran.out);
+  EXPECT_THAT(Ask({"scan", "--list", "--limit", "1"}).out,
+              HasSubstr("… more; --limit 0 lists all"));
   EXPECT_EQ(Ask({"scan", "--list", "--state", "missed"}).exit_status, kUsage);
   EXPECT_EQ(Ask({"scan", "--list", "--state", "state_unspecified"}).exit_status, kUsage);
 

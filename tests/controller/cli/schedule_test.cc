@@ -12,7 +12,7 @@ using ::testing::HasSubstr;
 
 constexpr char kEvil[] = "\x1b]0;owned\x07\xe2\x80\xae\r";
 
-class ScheduleTest : public CliTest {
+class ScheduleTest : public ServedTest<FakeScans> {
  protected:
   ScheduleTest() {
     v1::Schedule& schedule = fake_.schedule;
@@ -35,19 +35,12 @@ class ScheduleTest : public CliTest {
     run.set_outcome(v1::ScheduleRun::FAILED);
     run.set_message(absl::StrCat("no host matches", kEvil));
   }
-  Ran Ask(const std::vector<std::string>& command) const {
-    std::vector<std::string> arguments = {"--server", fake_.address(), "--ca",
-                                          ca_,        "--token-file",  token_};
-    arguments.push_back("schedule");
-    arguments.insert(arguments.end(), command.begin(), command.end());
-    Ran ran = Plimsoll(arguments);
+  Ran Ask(std::vector<std::string> command) const {
+    command.insert(command.begin(), "schedule");
+    Ran ran = ServedTest::Ask(command);
     ExpectHarmless(ran.out + ran.err);
     return ran;
   }
-
-  FakeScans fake_;
-  const std::string ca_ = Write("ca.pem", fake_.ca_pem());
-  const std::string token_ = Write("token", "plb_good\n");
 };
 
 TEST_F(ScheduleTest, CreatesWhatTheOptionsSay) {
@@ -118,11 +111,16 @@ TEST_F(ScheduleTest, ShowsListsAndChanges) {
   ran = Ask({"runs", "nightly"});
   EXPECT_EQ(ran.exit_status, kDone) << ran.err;
   ExpectGolden("schedule-runs.txt", ran.out);
+  fake_.runs.set_next_page_token("1");
+  ran = Ask({"runs", "nightly", "--limit", "2"});
+  EXPECT_THAT(ran.out, HasSubstr("… more; --limit 0 lists all"));
+  fake_.runs.clear_next_page_token();
   for (const char* action : {"show", "pause", "resume", "delete"}) {
     EXPECT_EQ(Ask({action, "nightly"}).exit_status, kDone) << action;
   }
-  EXPECT_THAT(fake_.asked, ElementsAre("ListSchedules", "ListScheduleRuns", "GetSchedule",
-                                       "PauseSchedule", "ResumeSchedule", "DeleteSchedule"));
+  EXPECT_THAT(fake_.asked,
+              ElementsAre("ListSchedules", "ListScheduleRuns", "ListScheduleRuns", "GetSchedule",
+                          "PauseSchedule", "ResumeSchedule", "DeleteSchedule"));
   fake_.status = grpc::Status(grpc::StatusCode::NOT_FOUND, "no schedule \"x\"");
   ran = Ask({"show", "x"});
   EXPECT_EQ(ran.exit_status, kUsage);

@@ -1,4 +1,4 @@
-#include "controller/policy/selector.h"
+#include "controller/evaluate/selector.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace plimsoll::policy {
+namespace plimsoll::evaluate {
 namespace {
 
 using Labels = std::map<std::string, std::string>;
@@ -103,6 +103,49 @@ TEST(SelectorTest, ASavedSelectorIsWhatItRequires) {
   EXPECT_FALSE(Names(*ParseSelector("live-1=b,@live"), "live-1"));
 }
 
+TEST(SelectorTest, WritesOutSavedSelectors) {
+  const std::map<std::string, std::string> saved = {
+      {"live", "env=prod,!canary"},
+      {"big", absl::StrJoin(std::vector<std::string>(64, "env"), ",")}};
+  const struct {
+    const char* text;
+    const char* written_out;
+  } cases[] = {
+      {"", ""},
+      {" \t", ""},
+      {"@live", "env=prod,!canary"},
+      {"a=1, @live ,b", "a=1,env=prod,!canary,b"},
+      {" a in (x, y) , !b ", "a in (x, y),!b"},
+      {"@other", "@other"},
+      // Only where a requirement stands.
+      {"mail=@live", "mail=@live"},
+      {"a in (x,@live)", "a in (x,@live)"},
+      {"a=\",@live\"", "a=\",@live\""},
+      {"a=\"\\\",@live\"", "a=\"\\\",@live\""},
+  };
+  for (const auto& c : cases) {
+    const auto written_out = WriteOut(c.text, saved);
+    ASSERT_TRUE(written_out.ok()) << c.text << ": " << written_out.status();
+    EXPECT_EQ(*written_out, c.written_out) << c.text;
+  }
+  const struct {
+    std::string text;
+    const char* message;
+  } bad[] = {
+      // Columns are those of the text, not of what is written out.
+      {"@live,a==", "column 10: expected a value"},
+      {"@live\n", "column 6: expected \",\" or the end"},
+      {"@live,", "column 7: expected a label's key"},
+      {std::string(4097, ' '), "longer than 4096 bytes"},
+      {"@big,a", "more than 64 requirements; save those first"},
+  };
+  for (const auto& c : bad) {
+    const absl::Status status = WriteOut(c.text, saved).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << c.text;
+    EXPECT_TRUE(absl::StrContains(status.message(), c.message)) << c.text << ": " << status;
+  }
+}
+
 TEST(SelectorTest, ErrorsNameTheColumn) {
   const struct {
     std::string text;
@@ -179,4 +222,4 @@ TEST(SelectorTest, SurvivesAnyText) {
 }
 
 }  // namespace
-}  // namespace plimsoll::policy
+}  // namespace plimsoll::evaluate

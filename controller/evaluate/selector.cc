@@ -1,4 +1,4 @@
-#include "controller/policy/selector.h"
+#include "controller/evaluate/selector.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,8 +6,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
-namespace plimsoll::policy {
+namespace plimsoll::evaluate {
 namespace {
 
 constexpr size_t kMaximumBytes = 4096;
@@ -41,14 +42,20 @@ class Parser {
       if (selector.size() == kMaximumRequirements) {
         return Error(absl::StrCat("more than ", kMaximumRequirements, " requirements"));
       }
+      SkipBlanks();
+      const size_t begin = at_;
       auto requirement = ParseRequirement();
       if (!requirement.ok()) return requirement.status();
       selector.push_back(*std::move(requirement));
+      texts_.push_back(absl::StripTrailingAsciiWhitespace(text_.substr(begin, at_ - begin)));
       SkipBlanks();
       if (AtEnd()) return selector;
       if (!Take(',')) return Expected("\",\" or the end");
     }
   }
+
+  // The requirements as they are written, without the blanks around them. After Parse.
+  const std::vector<absl::string_view>& texts() const { return texts_; }
 
  private:
   bool AtEnd() const { return at_ == text_.size(); }
@@ -165,15 +172,19 @@ class Parser {
 
   const absl::string_view text_;
   size_t at_ = 0;
+  std::vector<absl::string_view> texts_;
 };
+
+absl::Status CheckSize(absl::string_view text) {
+  if (text.size() <= kMaximumBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("selector, column ", kMaximumBytes + 1,
+                                                 ": longer than ", kMaximumBytes, " bytes"));
+}
 
 }  // namespace
 
 absl::StatusOr<Selector> ParseSelector(absl::string_view text) {
-  if (text.size() > kMaximumBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("selector, column ", kMaximumBytes + 1,
-                                                   ": longer than ", kMaximumBytes, " bytes"));
-  }
+  if (auto status = CheckSize(text); !status.ok()) return status;
   return Parser(text).Parse();
 }
 
@@ -223,6 +234,28 @@ absl::StatusOr<Selector> SelectorOf(const std::map<std::string, std::string>& la
   return selector;
 }
 
+absl::StatusOr<std::string> WriteOut(absl::string_view text,
+                                     const std::map<std::string, std::string>& saved) {
+  if (auto status = CheckSize(text); !status.ok()) return status;
+  Parser parser(text);
+  const auto selector = parser.Parse();
+  if (!selector.ok()) return selector.status();
+  std::vector<absl::string_view> parts = parser.texts();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if ((*selector)[i].kind != Requirement::Kind::kSaved) continue;
+    const auto found = saved.find((*selector)[i].key);
+    if (found != saved.end()) parts[i] = found->second;
+  }
+  std::string written_out = absl::StrJoin(parts, ",");
+  // Each of them parses; together they may be too much.
+  if (const absl::Status status = ParseSelector(written_out).status(); !status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("selector: with what its saved selectors require: ", status.message(),
+                     "; save those first"));
+  }
+  return written_out;
+}
+
 bool Names(const Selector& selector, absl::string_view saved) {
   return std::any_of(selector.begin(), selector.end(), [saved](const Requirement& requirement) {
     return requirement.kind == Requirement::Kind::kSaved && requirement.key == saved;
@@ -246,4 +279,4 @@ bool Matches(const Selector& selector, const std::map<std::string, std::string>&
   return true;
 }
 
-}  // namespace plimsoll::policy
+}  // namespace plimsoll::evaluate

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace plimsoll::policy {
+namespace plimsoll::evaluate {
 
 // One condition on one label.
 struct Requirement {
@@ -23,8 +23,7 @@ struct Requirement {
     // It has not; `values` is empty.
     kNotExists,
     // What the saved selector named `key` requires; `values` is empty. No host fits until Expand
-    // has
-    // put its requirements here.
+    // has put its requirements here.
     kSaved,
   };
   std::string key;
@@ -58,10 +57,16 @@ absl::Status Expand(const SavedSelectors& saved, Selector& selector);
 absl::StatusOr<Selector> SelectorOf(const std::map<std::string, std::string>& labels,
                                     absl::string_view expression, const SavedSelectors& saved);
 
+// `text` with what those saved selectors require that are in `saved`, by name, in place of their
+// names; others stay as they are. INVALID_ARGUMENT: `text` does not parse, or the result is more
+// than a selector may be.
+absl::StatusOr<std::string> WriteOut(absl::string_view text,
+                                     const std::map<std::string, std::string>& saved);
+
 // Whether the saved selector of this name is named.
 bool Names(const Selector& selector, absl::string_view saved);
 
 // Whether a host with these labels is meant. The index answers the same from its columns.
 bool Matches(const Selector& selector, const std::map<std::string, std::string>& labels);
 
-}  // namespace plimsoll::policy
+}  // namespace plimsoll::evaluate
