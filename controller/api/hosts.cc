@@ -96,7 +96,8 @@ absl::StatusOr<v1::HostReport> Hosts::GetReport(const Principal& who,
                               {.as_of = stored->observed,
                                .host_id = host->id(),
                                .facts_digest = digest,
-                               .waivers = policy.waivers});
+                               .waivers = policy.waivers,
+                               .now = policy.now});
   }
   return absl::UnavailableError("the policy has just changed; try again");
 }

@@ -119,7 +119,7 @@ void Evaluate(const v1::HostFacts& facts, const v1::Baseline& baseline, const Op
   report.Clear();
   FillHeader(facts, baseline, options, report);
   const FactIndex index(facts);
-  const Context context{facts, index, options.as_of};
+  const Context context{facts, index, std::max(options.as_of, options.now)};
   const bool stale = IsStale(facts, options);
   const bool foreign = IsForeignEngine(facts);
   v1::StatusCounts& counts = *report.mutable_counts();

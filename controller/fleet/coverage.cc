@@ -84,8 +84,9 @@ bool VisitHost(const store::StoredFacts& stored, const CoverageHost& host,
   const policy::HostPolicy judged_by = policy.For(host.id, host.labels);
   const evaluate::FactIndex index(stored.facts);
   for (const v1::Baseline& alone : RulesFor(waiver, judged_by)) {
-    evaluate::Evaluate(stored.facts, alone,
-                       {.as_of = stored.observed, .waivers = judged_by.waivers}, report);
+    evaluate::Evaluate(
+        stored.facts, alone,
+        {.as_of = stored.observed, .waivers = judged_by.waivers, .now = judged_by.now}, report);
     const Verdict& verdict = report.verdicts(0);
     if (verdict.status() != Verdict::FAIL) continue;
     std::vector<v1::Finding> failing;

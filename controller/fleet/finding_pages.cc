@@ -81,8 +81,10 @@ v1::Baseline AloneFor(const FindingCandidate& candidate) {
 // Findings of one rule on one host.
 std::vector<v1::Finding> FindingsOf(const FindingCandidate& candidate,
                                     const store::StoredFacts& stored, v1::HostReport& report) {
-  evaluate::Evaluate(stored.facts, AloneFor(candidate),
-                     {.as_of = stored.observed, .waivers = candidate.policy.waivers}, report);
+  evaluate::Evaluate(
+      stored.facts, AloneFor(candidate),
+      {.as_of = stored.observed, .waivers = candidate.policy.waivers, .now = candidate.policy.now},
+      report);
   const Verdict& verdict = report.verdicts(0);
   std::vector<v1::Finding> findings(verdict.findings().begin(), verdict.findings().end());
   const bool speaks =

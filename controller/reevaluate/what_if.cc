@@ -32,7 +32,8 @@ Judged JudgeBy(const store::StoredFacts& stored, const policy::HostPolicy& polic
                const std::string& baseline_id, v1::HostReport& report) {
   const v1::Baseline* document = DocumentOf(policy, baseline_id);
   if (document == nullptr) return {};
-  evaluate::Evaluate(stored.facts, *document, {.as_of = stored.observed, .waivers = policy.waivers},
+  evaluate::Evaluate(stored.facts, *document,
+                     {.as_of = stored.observed, .waivers = policy.waivers, .now = policy.now},
                      report);
   return {&report, document};
 }
