@@ -11,6 +11,7 @@
 #include "controller/store/facts_codec.h"
 #include "proto/support/digest.h"
 #include "proto/support/facts_delta.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::gateway {
 namespace {
@@ -43,8 +44,7 @@ v1::CollectionPlan MakePlan(const std::vector<v1::Baseline>& baselines, absl::Du
 
 // When the host says it saw this, within what a clock can say and a database can hold.
 absl::Time ObservedTime(const google::protobuf::Timestamp& time, absl::Time recorded) {
-  const absl::Time said = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-  return std::clamp(said, absl::UnixEpoch(), recorded + kMaximumSkewAhead);
+  return std::clamp(support::FromTimestamp(time), absl::UnixEpoch(), recorded + kMaximumSkewAhead);
 }
 
 bool SameMonth(absl::Time a, absl::Time b) {
