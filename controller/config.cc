@@ -108,8 +108,7 @@ void AddOidc(CLI::App& app, Config& config) {
       ->type_name("FILE");
   add("--oidc-public-url", oidc.public_url,
       "Where browsers reach --rest-address; the provider must know it, /v1/oidc/callback behind "
-      "it, "
-      "as redirect URI")
+      "it, as redirect URI")
       ->type_name("URL");
   add("--oidc-scope", oidc.scopes, "Asked for beside openid; may be repeated")
       ->type_name("SCOPE")
@@ -129,8 +128,7 @@ void AddOidc(CLI::App& app, Config& config) {
            }
          },
          "What members of a group may do, and for which hosts, e.g. shop-ops=operator:team=shop; "
-         "may "
-         "be repeated,\nthe first that fits decides; nobody gets in without one")
+         "may be repeated,\nthe first that fits decides; nobody gets in without one")
       ->type_name("GROUP=ROLE[:SELECTOR]")
       ->group("Sign-in at an identity provider");
   add("--oidc-ca-file", config.oidc_ca_file,

@@ -41,7 +41,8 @@ std::string Hostname();
 absl::Status EnsureAdministrator(store::Store& store, access::Authenticator& authenticator,
                                  api::Users& users, const std::string& data_dir);
 
-// An entry about what the controller did by itself.
+// An entry about what the controller did by itself, at `time`; without one, whoever keeps the entry
+// says when.
 v1::Activity ActivityOfController(const std::string& controller_id, const std::string& action,
                                   const std::string& object, absl::Time time = absl::UnixEpoch());
 

@@ -131,9 +131,7 @@ std::vector<rest::PlainRoute> Surface::PlainRoutes() {
                           if (!whole.ok()) return rest::ErrorResponse(whole, request.id);
                           rest::HttpResponse response;
                           response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-                          response.body = metrics_.Text(
-                              http_server_ == nullptr ? nullptr : &http_server_->counters(),
-                              rest_->answers());
+                          response.body = metrics_.Text(http_counters_.load(), rest_->answers());
                           return response;
                         },
                     .permission = access::Permission::kRead});
@@ -164,6 +162,7 @@ absl::Status Surface::Listen(const access::ServerIdentity& identity) {
       });
   if (!server.ok()) return server.status();
   http_server_ = *std::move(server);
+  http_counters_ = &http_server_->counters();
   return absl::OkStatus();
 }
 

@@ -3,6 +3,7 @@
 
 #include <grpcpp/server.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -138,6 +139,8 @@ class Surface {
   ServerTls tls_;
   std::unique_ptr<grpc::Server> grpc_server_;
   std::unique_ptr<rest::HttpServer> http_server_;
+  // Of http_server_, for those it serves before Listen knows it. Null: not yet.
+  std::atomic<const rest::HttpCounters*> http_counters_ = nullptr;
 };
 
 }  // namespace plimsoll::controller

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/labels.h"
@@ -11,13 +12,16 @@
 namespace plimsoll::agent {
 namespace {
 
+constexpr size_t kShownBytes = 255;
+
 // "key=value" into `labels`; an explanation otherwise.
 std::string AddLabel(const std::string& text, std::map<std::string, std::string>& labels) {
   const size_t equals = text.find('=');
-  const bool pair = equals != std::string::npos;
-  const absl::Status status =
-      pair ? support::CheckLabel(text.substr(0, equals), text.substr(equals + 1))
-           : support::CheckLabel("", text);
+  if (equals == std::string::npos) {
+    return absl::StrCat("label \"", absl::CHexEscape(text.substr(0, kShownBytes)),
+                        "\": expected key=value");
+  }
+  const absl::Status status = support::CheckLabel(text.substr(0, equals), text.substr(equals + 1));
   if (status.ok()) labels[text.substr(0, equals)] = text.substr(equals + 1);
   return std::string(status.message());
 }
@@ -111,10 +115,10 @@ void AddOptions(CLI::App& app, Config& config) {
   support::AddYamlConfig(app, "/etc/plimsoll/collector.yaml");
   app.footer(
       "Cost: below 0.1 % of a core and 24 MiB when idle with 50 containers; at worst about 128 MiB "
-      "with 2,000 containers\nthat all change, and --spool-max-mib of disk (twice that for a "
-      "moment). "
-      "Bound it with MemoryMax=, CPUQuota= and\nLimitNOFILE=1024 of systemd or the limits of its "
-      "container.\n\n"
+      "with 2,000 containers\n"
+      "that all change, and --spool-max-mib of disk (twice that for a moment). Bound it with "
+      "MemoryMax=, CPUQuota= and\n"
+      "LimitNOFILE=1024 of systemd or the limits of its container.\n\n"
       "Examples:\n"
       "  plimsoll-collector --once --out facts.binpb\n"
       "  plimsoll-collector --controller plimsoll.example:7443 --ca ca.pem --enroll-token-file "

@@ -126,7 +126,7 @@ bool Recorder::Await(Work& work) {
   absl::MutexLock lock(&mutex_);
   const absl::Time now = clock_.Now();
   absl::Duration interval = options_.interval;
-  if (plan_.has_interval()) interval = std::min(interval, support::ToDuration(plan_.interval()));
+  if (plan_.has_interval()) interval = std::min(interval, support::FromDuration(plan_.interval()));
   interval = std::max(interval, kShortestInterval);
   // A clock that was set back makes nobody wait for hours.
   next_full_ = std::min(next_full_, now + interval);

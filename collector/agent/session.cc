@@ -98,7 +98,7 @@ absl::Status Session::HandleWelcome(const v1::Welcome& welcome) {
   parts_.recorder.SetPlan(welcome.plan());
   if (welcome.has_heartbeat_interval()) {
     heartbeat_interval_ =
-        std::max(support::ToDuration(welcome.heartbeat_interval()), absl::Milliseconds(100));
+        std::max(support::FromDuration(welcome.heartbeat_interval()), absl::Milliseconds(100));
   }
   next_heartbeat_ = now + heartbeat_interval_;
 
@@ -205,7 +205,7 @@ absl::Status Session::HandleScan(const v1::ScanRequest& request) {
 
 void Session::HandleSlowDown(const v1::SlowDown& slow_down) {
   const absl::Time now = parts_.clock.Now();
-  const absl::Duration pause = std::min(support::ToDuration(slow_down.pause()), kLongestSilence);
+  const absl::Duration pause = std::min(support::FromDuration(slow_down.pause()), kLongestSilence);
   if (now >= silent_until_) {
     spdlog::info("the controller asks to wait {}: {}", absl::FormatDuration(pause),
                  support::LogSafe(slow_down.reason()));

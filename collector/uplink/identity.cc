@@ -143,8 +143,13 @@ absl::StatusOr<std::string> KeyFingerprint(const std::string& key_pem) {
 }
 
 absl::Status NoteEnrolled(const std::string& state_dir, const std::string& token) {
+  // First: without it and without the key, the next start would spend the token once more.
+  if (auto status = support::WritePrivateFile(TokenFile(state_dir), support::Sha256Hex(token));
+      !status.ok()) {
+    return status;
+  }
   unlink(EnrollKeyFile(state_dir).c_str());
-  return support::WritePrivateFile(TokenFile(state_dir), support::Sha256Hex(token));
+  return absl::OkStatus();
 }
 
 bool EnrolledWith(const std::string& state_dir, const std::string& token) {

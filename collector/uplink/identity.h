@@ -38,7 +38,8 @@ absl::StatusOr<KeyAndRequest> KeyToEnroll(const std::string& state_dir);
 // SHA-256 of its public key (SubjectPublicKeyInfo, DER), lower-case hex.
 absl::StatusOr<std::string> KeyFingerprint(const std::string& key_pem);
 
-// The enrolment with `token` is over: the key has become host.key.
+// The enrolment with `token` is over: the key has become host.key. On an error the key stays, and
+// the enrolment may be repeated with it.
 absl::Status NoteEnrolled(const std::string& state_dir, const std::string& token);
 // The host's identity came of this token.
 bool EnrolledWith(const std::string& state_dir, const std::string& token);

@@ -97,7 +97,8 @@ absl::StatusOr<v1::HostReport> Hosts::GetReport(const Principal& who,
                               {.as_of = stored->observed,
                                .host_id = host->id(),
                                .facts_digest = digest,
-                               .waivers = policy.waivers});
+                               .waivers = policy.waivers,
+                               .now = policy.now});
   }
   return support::PolicyChanged();
 }

@@ -43,7 +43,7 @@ absl::Status Check(const v1::NotificationChannel& channel, const fleet::SavedSel
   for (const std::string& baseline : channel.baselines()) {
     if (auto status = CheckLength("baselines", baseline, kLongestName); !status.ok()) return status;
   }
-  const absl::Duration window = support::ToDuration(channel.window());
+  const absl::Duration window = support::FromDuration(channel.window());
   if (window < absl::ZeroDuration() || window > kLongestWindow) {
     return absl::InvalidArgumentError("window: expected 0s to 1h");
   }

@@ -1,5 +1,3 @@
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <algorithm>
 #include <optional>
@@ -23,14 +21,7 @@ constexpr size_t kLongestReason = 512;
 // Equal requests of callers who see the same hosts have equal digests: labels are a map, whose
 // usual encoding has no fixed order.
 std::string DigestOf(const v1::CreateScanRequest& request, const Principal& who) {
-  std::string bytes = who.scope;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    request.SerializeToCodedStream(&coded);
-  }
-  return support::Sha256Hex(bytes);
+  return support::Sha256Hex(absl::StrCat(who.scope, support::SerializeStable(request)));
 }
 
 v1::HostSelector SelectorOf(const v1::CreateScanRequest& request) {

@@ -1,17 +1,14 @@
 #include "controller/evaluate/baseline_loader.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <openssl/evp.h>
-
 #include <algorithm>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/escaping.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "controller/evaluate/check.h"
 #include "controller/evaluate/yaml_decode.h"
+#include "proto/support/digest.h"
 
 namespace plimsoll::evaluate {
 namespace {
@@ -140,18 +137,7 @@ std::string BaselineDigest(const Baseline& baseline) {
     bare.clear_digest();
     return BaselineDigest(bare);
   }
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    baseline.SerializeToCodedStream(&coded);
-  }
-  unsigned char digest[32];
-  unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
-  return absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
+  return support::Sha256Hex(support::SerializeStable(baseline));
 }
 
 absl::StatusOr<Baseline> LoadBaseline(absl::string_view yaml, absl::string_view file_name) {

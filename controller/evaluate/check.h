@@ -171,6 +171,7 @@ struct Context {
   const v1::HostFacts& facts;
   // Look-ups into `facts`, made once for all rules.
   const FactIndex& index;
+  // What dates in lists are compared with.
   absl::Time as_of;
 };
 

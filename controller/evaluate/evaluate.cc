@@ -5,6 +5,7 @@
 
 #include "controller/evaluate/check.h"
 #include "controller/evaluate/fact_index.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::evaluate {
 namespace {
@@ -12,14 +13,10 @@ namespace {
 using v1::SourceOutcome;
 using v1::Verdict;
 
-absl::Time TimeOf(const google::protobuf::Timestamp& t) {
-  return absl::FromUnixSeconds(t.seconds()) + absl::Nanoseconds(t.nanos());
-}
-
 bool IsStale(const v1::HostFacts& facts, const Options& options) {
   if (options.maximum_age == absl::InfiniteDuration()) return false;
   return !facts.has_observed_time() ||
-         options.as_of - TimeOf(facts.observed_time()) > options.maximum_age;
+         options.as_of - support::FromTimestamp(facts.observed_time()) > options.maximum_age;
 }
 
 // Something answers the socket, and it is not a Docker engine (rules.md S1).
@@ -92,10 +89,7 @@ void FillHeader(const v1::HostFacts& facts, const v1::Baseline& baseline, const 
   host.set_hostname(facts.machine().hostname());
   host.set_engine_version(facts.engine().version());
   if (facts.has_observed_time()) *report.mutable_observed_time() = facts.observed_time();
-  const int64_t nanos = absl::ToUnixNanos(options.as_of);
-  const int64_t seconds = absl::ToUnixSeconds(options.as_of);
-  report.mutable_as_of_time()->set_seconds(seconds);
-  report.mutable_as_of_time()->set_nanos(static_cast<int32_t>(nanos - seconds * 1'000'000'000));
+  *report.mutable_as_of_time() = support::ToTimestamp(options.as_of);
   report.set_facts_digest(options.facts_digest.data(), options.facts_digest.size());
   report.set_evaluator_version(kEvaluatorVersion);
 }
@@ -119,7 +113,7 @@ void Evaluate(const v1::HostFacts& facts, const v1::Baseline& baseline, const Op
   report.Clear();
   FillHeader(facts, baseline, options, report);
   const FactIndex index(facts);
-  const Context context{facts, index, options.as_of};
+  const Context context{facts, index, std::max(options.as_of, options.now)};
   const bool stale = IsStale(facts, options);
   const bool foreign = IsForeignEngine(facts);
   v1::StatusCounts& counts = *report.mutable_counts();

@@ -25,6 +25,9 @@ struct Options {
   // Waivers in effect for the host, by id. Which they are the caller knows: `as_of` is no measure,
   // facts of yesterday may be waived today.
   absl::Span<const HostWaiver> waivers = {};
+  // Entries of lists that say " until DATE" count until this or `as_of`, whichever is later: facts
+  // that stay as they are do not keep an exemption alive.
+  absl::Time now = absl::InfinitePast();
 };
 
 // Version of the evaluator, in every report. Goes up when equal inputs no longer give equal

@@ -137,7 +137,7 @@ uint64_t GrantedFingerprint(const v1::Container& container) {
   *granted.mutable_devices() = container.devices();
   *granted.mutable_device_cgroup_rules() = container.device_cgroup_rules();
   *granted.mutable_device_requests() = container.device_requests();
-  granted.mutable_security_options()->DiscardUnknownFields();
+  granted.DiscardUnknownFields();
   return DigestPrefix(granted.SerializeAsString());
 }
 

@@ -1,7 +1,5 @@
 #include "controller/evaluate/waivers.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
 
 #include "absl/strings/match.h"

@@ -1,7 +1,5 @@
 #include "controller/fleet/coverage.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -13,7 +11,6 @@
 namespace plimsoll::fleet {
 namespace {
 
-using google::protobuf::util::TimeUtil;
 using v1::Verdict;
 
 // Hosts whose facts are read at once.
@@ -47,34 +44,36 @@ Bitmap Failing(const Fleet& fleet, const v1::Waiver& waiver, const Bitmap& among
   return failing;
 }
 
-// The rules of the waiver as one host is judged by them, each a document of its own.
-std::vector<v1::Baseline> RulesFor(const v1::Waiver& waiver, const policy::HostPolicy& policy) {
-  std::vector<v1::Baseline> rules;
-  for (const policy::Document& document : *policy.documents) {
+// A rule as one host is judged by it, in a document of its own, and as the active document has it.
+struct RuleForHost {
+  v1::Baseline alone;
+  const v1::Rule& active;
+};
+
+const v1::Rule& ActiveRule(const policy::Policy& policy, const std::string& baseline_id,
+                           const v1::Rule& rule) {
+  const v1::Baseline* active = policy.Find(baseline_id);
+  if (active == nullptr) return rule;
+  const auto found = std::find_if(active->rules().begin(), active->rules().end(),
+                                  [&rule](const v1::Rule& each) { return each.id() == rule.id(); });
+  return found == active->rules().end() ? rule : *found;
+}
+
+// The rules of the waiver; they borrow from `judged_by`.
+std::vector<RuleForHost> RulesFor(const v1::Waiver& waiver, const policy::HostPolicy& judged_by) {
+  std::vector<RuleForHost> rules;
+  for (const policy::Document& document : *judged_by.documents) {
     for (const v1::Rule& rule : document->rules()) {
       const bool meant =
           std::any_of(waiver.rules().begin(), waiver.rules().end(), [&](const v1::RuleRef& ref) {
             return ref.baseline() == document->id() && ref.rule() == rule.id();
           });
-      if (meant) rules.push_back(Alone(*document, rule));
+      if (!meant) continue;
+      rules.push_back(
+          {Alone(*document, rule), ActiveRule(*judged_by.policy, document->id(), rule)});
     }
   }
   return rules;
-}
-
-v1::FleetFinding FleetFindingOf(const CoverageHost& host, const v1::Baseline& alone,
-                                v1::Finding finding, absl::Time observed) {
-  const v1::Rule& rule = alone.rules(0);
-  v1::FleetFinding found;
-  found.set_host_id(host.id);
-  found.set_hostname(host.hostname);
-  found.set_baseline_id(alone.id());
-  found.set_rule_id(rule.id());
-  found.set_rule_title(rule.title());
-  found.set_severity(rule.severity());
-  *found.mutable_finding() = std::move(finding);
-  *found.mutable_observed_time() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(observed));
-  return found;
 }
 
 // False: `visit` has seen enough.
@@ -83,9 +82,10 @@ bool VisitHost(const store::StoredFacts& stored, const CoverageHost& host,
                const std::function<bool(CoveredFinding)>& visit) {
   const policy::HostPolicy judged_by = policy.For(host.id, host.labels);
   const evaluate::FactIndex index(stored.facts);
-  for (const v1::Baseline& alone : RulesFor(waiver, judged_by)) {
-    evaluate::Evaluate(stored.facts, alone,
-                       {.as_of = stored.observed, .waivers = judged_by.waivers}, report);
+  for (const auto& [alone, active] : RulesFor(waiver, judged_by)) {
+    evaluate::Evaluate(
+        stored.facts, alone,
+        {.as_of = stored.observed, .waivers = judged_by.waivers, .now = judged_by.now}, report);
     const Verdict& verdict = report.verdicts(0);
     if (verdict.status() != Verdict::FAIL) continue;
     std::vector<v1::Finding> failing;
@@ -97,9 +97,9 @@ bool VisitHost(const store::StoredFacts& stored, const CoverageHost& host,
       if (!evaluate::MatchesObject(waiver.object_pattern(), finding)) continue;
       const uint64_t fingerprint =
           evaluate::ObjectFingerprint(index, alone.id(), verdict.rule_id(), finding);
-      if (!visit({FleetFindingOf(host, alone, std::move(finding), stored.observed), fingerprint})) {
-        return false;
-      }
+      v1::FleetFinding found = FleetFindingOf(host.id, host.hostname, alone.id(), active,
+                                              std::move(finding), stored.observed);
+      if (!visit({std::move(found), fingerprint})) return false;
     }
   }
   return true;

@@ -81,8 +81,10 @@ v1::Baseline AloneFor(const FindingCandidate& candidate) {
 // Findings of one rule on one host.
 std::vector<v1::Finding> FindingsOf(const FindingCandidate& candidate,
                                     const store::StoredFacts& stored, v1::HostReport& report) {
-  evaluate::Evaluate(stored.facts, AloneFor(candidate),
-                     {.as_of = stored.observed, .waivers = candidate.policy.waivers}, report);
+  evaluate::Evaluate(
+      stored.facts, AloneFor(candidate),
+      {.as_of = stored.observed, .waivers = candidate.policy.waivers, .now = candidate.policy.now},
+      report);
   const Verdict& verdict = report.verdicts(0);
   std::vector<v1::Finding> findings(verdict.findings().begin(), verdict.findings().end());
   const bool speaks =
@@ -91,29 +93,11 @@ std::vector<v1::Finding> FindingsOf(const FindingCandidate& candidate,
   return findings;
 }
 
-v1::FleetFinding FleetFindingOf(const FindingCandidate& candidate, v1::Finding finding) {
-  const v1::Rule& rule = candidate.entry->alone.rules(0);
-  v1::FleetFinding found;
-  found.set_host_id(candidate.host_id);
-  found.set_hostname(candidate.hostname);
-  found.set_baseline_id(candidate.entry->alone.id());
-  found.set_rule_id(rule.id());
-  found.set_rule_title(rule.title());
-  found.set_severity(rule.severity());
-  *found.mutable_finding() = std::move(finding);
-  if (candidate.observed != kNever) {
-    *found.mutable_observed_time() = TimeUtil::MicrosecondsToTimestamp(candidate.observed);
-  }
-  if (candidate.since != 0) {
-    *found.mutable_status_since_time() = TimeUtil::MicrosecondsToTimestamp(candidate.since);
-  }
-  return found;
-}
-
 // Adds findings behind `position`, with the position of each.
 void AddBehind(const FindingCandidate& candidate, std::vector<v1::Finding> findings,
-               const FindingQuery& query, const FindingPosition& position, FindingPage& page,
-               std::vector<FindingPosition>& positions) {
+               absl::Time observed, const FindingQuery& query, const FindingPosition& position,
+               FindingPage& page, std::vector<FindingPosition>& positions) {
+  const v1::Baseline& alone = candidate.entry->alone;
   FindingPosition at = BehindHost(candidate);
   at.host_done = false;
   const bool same_host = KeyOf(at) == KeyOf(position) && position.host_id == at.host_id;
@@ -130,7 +114,12 @@ void AddBehind(const FindingCandidate& candidate, std::vector<v1::Finding> findi
                          std::make_pair(absl::string_view(position.object), position.occurrence)) {
       continue;
     }
-    page.findings.push_back(FleetFindingOf(candidate, std::move(finding)));
+    v1::FleetFinding& found =
+        page.findings.emplace_back(FleetFindingOf(candidate.host_id, candidate.hostname, alone.id(),
+                                                  alone.rules(0), std::move(finding), observed));
+    if (candidate.since != 0) {
+      *found.mutable_status_since_time() = TimeUtil::MicrosecondsToTimestamp(candidate.since);
+    }
     positions.push_back(at);
   }
 }
@@ -169,6 +158,21 @@ absl::StatusOr<absl::flat_hash_map<std::string, store::StoredFacts>> FactsOf(
   if (!all.ok()) return all.status();
   for (store::StoredFacts& facts : *all) by_host[facts.host_id] = std::move(facts);
   return by_host;
+}
+
+v1::FleetFinding FleetFindingOf(const std::string& host_id, const std::string& hostname,
+                                const std::string& baseline_id, const v1::Rule& rule,
+                                v1::Finding finding, absl::Time observed) {
+  v1::FleetFinding found;
+  found.set_host_id(host_id);
+  found.set_hostname(hostname);
+  found.set_baseline_id(baseline_id);
+  found.set_rule_id(rule.id());
+  found.set_rule_title(rule.title());
+  found.set_severity(rule.severity());
+  *found.mutable_finding() = std::move(finding);
+  *found.mutable_observed_time() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(observed));
+  return found;
 }
 
 uint32_t VerdictsWith(Verdict::Status finding) {
@@ -223,14 +227,13 @@ std::shared_ptr<const FindingPages::Entries> FindingPages::CurrentEntries() cons
   return entries;
 }
 
-std::vector<FindingCandidate> FindingPages::Next(const Entries& entries, const FindingQuery& query,
-                                                 const FindingPosition& position,
-                                                 size_t limit) const {
+FindingCandidates FindingPages::Next(const Entries& entries, const FindingQuery& query,
+                                     const FindingPosition& position, size_t limit) const {
   uint32_t verdicts = 0;
   for (const Verdict::Status status : query.statuses) verdicts |= VerdictsWith(status);
   // Only what fails is waived.
   if (query.waived == true) verdicts &= VerdictsWith(Verdict::FAIL);
-  std::vector<FindingCandidate> next;
+  FindingCandidates next;
   if (verdicts == 0) return next;
   index_.Read([&](const Fleet& fleet) {
     const HostTable& hosts = fleet.hosts();
@@ -247,8 +250,8 @@ std::vector<FindingCandidate> FindingPages::Next(const Entries& entries, const F
         continue;
       }
       const BaselineColumns* baseline = fleet.Find(entry.alone.id());
-      // The columns of another document are being taken over.
-      if (baseline == nullptr || baseline->document().digest() != entry.alone.digest()) continue;
+      next.moved = baseline == nullptr || baseline->document().digest() != entry.alone.digest();
+      if (next.moved) return;
       Bitmap among = selected;
       baseline->Filter(entry.rule, verdicts, among);
       const int64_t count = among.Count();
@@ -256,21 +259,24 @@ std::vector<FindingCandidate> FindingPages::Next(const Entries& entries, const F
       const bool begun = KeyOf(entry) == KeyOf(position);
       VisitById(hosts, among, count, begun ? position.host_id : "", [&](Slot slot) {
         if (begun && position.host_done && hosts.id(slot) == position.host_id) return true;
-        std::string id(hosts.id(slot));
-        policy::HostPolicy policy = entries.policy->For(id, hosts.LabelsOf(slot));
-        next.push_back({&entry, std::move(policy), std::move(id), std::string(hosts.hostname(slot)),
-                        hosts.observed(slot), baseline->since(slot, entry.rule)});
-        return next.size() < limit;
+        next.hosts.push_back({&entry, std::string(hosts.id(slot)),
+                              std::string(hosts.hostname(slot)), hosts.LabelsOf(slot),
+                              baseline->since(slot, entry.rule)});
+        return next.hosts.size() < limit;
       });
-      if (next.size() >= limit) return;
+      if (next.hosts.size() >= limit) return;
     }
   });
+  // Without the lock: documents that are tailored for the first time are kept in the database.
+  for (FindingCandidate& candidate : next.hosts) {
+    candidate.policy = entries.policy->For(candidate.host_id, candidate.labels);
+  }
   return next;
 }
 
 absl::StatusOr<FindingPage> FindingPages::List(const FindingQuery& query) const {
   // Before the first rule.
-  FindingPosition position{kSeverityCount, "", "", "", false, "", 0};
+  FindingPosition position{kSeverityCount - 1, "", "", "", false, "", 0};
   if (!query.after.empty()) {
     auto after = Decode(query.after);
     if (!after.ok()) return after.status();
@@ -282,23 +288,25 @@ absl::StatusOr<FindingPage> FindingPages::List(const FindingQuery& query) const 
   const size_t budget = query.limit + spare_hosts_;
   size_t looked_at = 0;
   size_t wanted = std::min(kFirstHosts, query.limit + 1);
+  bool moved = false;
   v1::HostReport report;
   // One finding more than asked for tells whether there is a next page.
   while (page.findings.size() <= query.limit && looked_at < budget) {
-    const std::vector<FindingCandidate> candidates = Next(*entries, query, position, wanted);
-    if (candidates.empty()) break;
+    const FindingCandidates candidates = Next(*entries, query, position, wanted);
+    moved = candidates.moved;
+    if (candidates.hosts.empty()) break;
     std::vector<std::string> ids;
-    for (const FindingCandidate& candidate : candidates) ids.push_back(candidate.host_id);
+    for (const FindingCandidate& candidate : candidates.hosts) ids.push_back(candidate.host_id);
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     auto facts = FactsOf(reports_, ids);
     if (!facts.ok()) return facts.status();
-    for (const FindingCandidate& candidate : candidates) {
+    for (const FindingCandidate& candidate : candidates.hosts) {
       ++looked_at;
       const auto stored = facts->find(candidate.host_id);
       if (stored != facts->end()) {
-        AddBehind(candidate, FindingsOf(candidate, stored->second, report), query, position, page,
-                  positions);
+        AddBehind(candidate, FindingsOf(candidate, stored->second, report), stored->second.observed,
+                  query, position, page, positions);
       }
       position = BehindHost(candidate);
       if (page.findings.size() > query.limit) break;
@@ -310,7 +318,7 @@ absl::StatusOr<FindingPage> FindingPages::List(const FindingQuery& query) const 
   if (page.findings.size() > query.limit) {
     page.findings.resize(query.limit);
     page.next = Encode(positions[query.limit - 1]);
-  } else if (looked_at >= budget) {
+  } else if (looked_at >= budget || moved) {
     page.next = Encode(position);
   }
   return page;

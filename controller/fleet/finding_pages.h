@@ -29,6 +29,7 @@ struct FindingQuery {
   std::vector<std::pair<std::string, std::string>> rules;
   // Of the findings themselves. Others than FAIL, UNKNOWN, MANUAL and PASS select nothing.
   std::vector<v1::Verdict::Status> statuses;
+  // By what the active document gives, as FleetFinding.severity.
   v1::Severity minimum_severity = v1::SEVERITY_UNSPECIFIED;
   // Accepted by a waiver, or not. Absent: both.
   std::optional<bool> waived;
@@ -54,13 +55,19 @@ struct RuleEntry {
 // One host that may have findings of one rule.
 struct FindingCandidate {
   const RuleEntry* entry = nullptr;
-  // What the host is judged by.
-  policy::HostPolicy policy;
   std::string host_id;
   std::string hostname;
-  // Microseconds since 1970; kNever and 0 when not known.
-  int64_t observed = 0;
+  policy::Labels labels;
+  // Microseconds since 1970; 0 when not known.
   int64_t since = 0;
+  // What the host is judged by.
+  policy::HostPolicy policy = {};
+};
+
+struct FindingCandidates {
+  std::vector<FindingCandidate> hosts;
+  // The index has other documents than the policy that was asked with: there may be more.
+  bool moved = false;
 };
 
 // Position in the order of findings: severity (worst first), rule id, baseline id, host id, object.
@@ -96,8 +103,8 @@ class FindingPages {
   };
   std::shared_ptr<const Entries> CurrentEntries() const ABSL_LOCKS_EXCLUDED(mutex_);
   // The next candidates behind `position`, at most `limit`; they borrow from `entries`.
-  std::vector<FindingCandidate> Next(const Entries& entries, const FindingQuery& query,
-                                     const FindingPosition& position, size_t limit) const;
+  FindingCandidates Next(const Entries& entries, const FindingQuery& query,
+                         const FindingPosition& position, size_t limit) const;
 
   const FleetIndex& index_;
   store::ReportStore& reports_;
@@ -111,6 +118,12 @@ class FindingPages {
 // as the store's.
 absl::StatusOr<absl::flat_hash_map<std::string, store::StoredFacts>> FactsOf(
     store::ReportStore& reports, const std::vector<std::string>& ids);
+
+// A finding with its place in the fleet; status_since_time is not set. `rule` is of the active
+// document.
+v1::FleetFinding FleetFindingOf(const std::string& host_id, const std::string& hostname,
+                                const std::string& baseline_id, const v1::Rule& rule,
+                                v1::Finding finding, absl::Time observed);
 
 // Statuses (bit 1 << status) a verdict may have when one of its findings has `finding`.
 uint32_t VerdictsWith(v1::Verdict::Status finding);

@@ -138,13 +138,6 @@ Bitmap Fleet::Counted(const BaselineColumns& baseline, const Bitmap& selected) c
   return counted;
 }
 
-bool Fleet::IsOutdated(Slot slot, const policy::Policy& policy) const {
-  if (hosts_.observed(slot) == kNever) return false;
-  const std::string_view id = hosts_.id(slot);
-  const auto judged_by = policy.For(absl::string_view(id.data(), id.size()), hosts_.LabelsOf(slot));
-  return judged_by.key != policy_keys_[slot];
-}
-
 v1::Host Fleet::Describe(Slot slot) const {
   v1::Host host = hosts_.Describe(slot);
   host.set_stale(stale_.Test(slot));

@@ -12,7 +12,6 @@
 #include "controller/fleet/baseline_columns.h"
 #include "controller/fleet/host_table.h"
 #include "controller/fleet/selector.h"
-#include "controller/policy/policy.h"
 #include "controller/store/fleet_store.h"
 #include "plimsoll/v1/baseline.pb.h"
 #include "plimsoll/v1/selector.pb.h"
@@ -70,8 +69,8 @@ class Fleet {
   Bitmap Select(const Selection& selection) const;
   // Those of `selected` whose verdicts count: with a report, neither stale nor quarantined.
   Bitmap Counted(const BaselineColumns& baseline, const Bitmap& selected) const;
-  // Whether the host has facts that are judged under another policy than `policy` has for it.
-  bool IsOutdated(Slot slot, const policy::Policy& policy) const;
+  // HostPolicy::key of what the host was judged under, as stored; 0: not known.
+  uint64_t policy_key(Slot slot) const { return policy_keys_[slot]; }
   // As the API shows it, with counts and staleness.
   v1::Host Describe(Slot slot) const;
 
@@ -92,7 +91,7 @@ class Fleet {
   Bitmap stale_;
   // When each host was last read, microseconds since 1970.
   std::vector<int64_t> read_;
-  // What each host was judged under, as stored; 0: not known.
+  // See policy_key.
   std::vector<uint64_t> policy_keys_;
   uint64_t version_ = 0;
 };

@@ -14,8 +14,8 @@ constexpr size_t kChunk = 32;
 constexpr size_t kSilentBatch = 64;
 constexpr size_t kSilentLimit = 2048;
 constexpr absl::Duration kPause = absl::Seconds(1);
-// Hosts visited under one lock.
-constexpr size_t kVisit = 2000;
+// Hosts whose labels are copied under one lock.
+constexpr size_t kVisit = 500;
 
 // Moves at most `limit` out of `from`.
 std::vector<std::string> Take(absl::flat_hash_set<std::string>& from, size_t limit) {
@@ -123,31 +123,45 @@ bool FleetIndex::Await(absl::Duration timeout) {
 }
 
 template <class Visit>
-void FleetIndex::VisitAfter(std::string after_id, Visit visit) const {
+void FleetIndex::VisitOutdated(const policy::Policy& policy, std::string after_id,
+                               Visit visit) const {
+  struct JudgedHost {
+    std::string id;
+    policy::Labels labels;
+    uint64_t key = 0;
+  };
+  std::vector<JudgedHost> judged;
   bool more = true;
   while (more) {
-    absl::ReaderMutexLock lock(&mutex_);
-    const Fleet& fleet = content_->fleet;
-    const HostTable& hosts = fleet.hosts();
-    size_t seen = 0;
+    judged.clear();
     more = false;
-    std::string last = after_id;
-    hosts.VisitById(after_id, [&](Slot slot) {
-      if (hosts.id(slot) == after_id) return true;
-      last = std::string(hosts.id(slot));
-      if (!visit(fleet, slot)) return false;
-      more = ++seen == kVisit;
-      return !more;
+    Read([&](const Fleet& fleet) {
+      const HostTable& hosts = fleet.hosts();
+      size_t seen = 0;
+      std::string last = after_id;
+      hosts.VisitById(after_id, [&](Slot slot) {
+        if (hosts.id(slot) == after_id) return true;
+        last = std::string(hosts.id(slot));
+        if (hosts.observed(slot) != kNever) {
+          judged.push_back({last, hosts.LabelsOf(slot), fleet.policy_key(slot)});
+        }
+        more = ++seen == kVisit;
+        return !more;
+      });
+      after_id = std::move(last);
     });
-    after_id = std::move(last);
+    // Without the lock: documents that are tailored for the first time are kept in the database.
+    for (const JudgedHost& host : judged) {
+      if (policy.For(host.id, host.labels).key != host.key && !visit(host.id)) return;
+    }
   }
 }
 
 std::vector<std::string> FleetIndex::ListOutdated(const policy::Policy& policy,
                                                   const std::string& after_id, size_t limit) const {
   std::vector<std::string> ids;
-  VisitAfter(after_id, [&](const Fleet& fleet, Slot slot) {
-    if (fleet.IsOutdated(slot, policy)) ids.emplace_back(fleet.hosts().id(slot));
+  VisitOutdated(policy, after_id, [&](const std::string& id) {
+    ids.push_back(id);
     return ids.size() < limit;
   });
   return ids;
@@ -155,8 +169,8 @@ std::vector<std::string> FleetIndex::ListOutdated(const policy::Policy& policy,
 
 int64_t FleetIndex::CountOutdated(const policy::Policy& policy) const {
   int64_t count = 0;
-  VisitAfter("", [&](const Fleet& fleet, Slot slot) {
-    count += fleet.IsOutdated(slot, policy) ? 1 : 0;
+  VisitOutdated(policy, "", [&](const std::string&) {
+    ++count;
     return true;
   });
   return count;

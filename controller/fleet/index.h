@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "controller/fleet/fleet.h"
+#include "controller/policy/policy.h"
 #include "controller/store/fleet_store.h"
 #include "controller/store/report_store.h"
 #include "plimsoll/v1/baseline.pb.h"
@@ -40,9 +41,10 @@ class FleetIndex {
     // Called when these hosts can be read as they have become, on the thread that made them so.
     // Must not block; null: nobody wants to know.
     std::function<void(const std::vector<std::string>& host_ids)> shown = {};
-    // Called on the index's thread with every host that was read again: whoever
-    // knows the policy can tell whether it is judged under it (PolicyKeyOf). Must not block; null:
-    // nobody wants to know.
+    // Called on the index's thread with every host that was read again: whoever knows the policy
+    // can tell whether it is judged under it (PolicyKeyOf). No lock is held: it may ask the
+    // database now and then, as Policy::For does, but must not wait for the index. Null: nobody
+    // wants to know.
     std::function<void(const store::HostState& state)> read_again = {};
   };
   // Borrows all; `baselines` are the active documents.
@@ -77,8 +79,9 @@ class FleetIndex {
   // yet.
   bool Await(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(queue_mutex_);
 
-  // Hosts judged under another policy (Fleet::IsOutdated): ids, ascending and after `after_id`, at
-  // most `limit`, and how many there are. Readers and writers are let in every few thousand hosts.
+  // Hosts with facts that are judged under another policy than `policy` has for them: ids,
+  // ascending and after `after_id`, at most `limit`, and how many there are. Readers and writers
+  // are let in every few hundred hosts; may ask the database, as Policy::For does.
   std::vector<std::string> ListOutdated(const policy::Policy& policy, const std::string& after_id,
                                         size_t limit) const ABSL_LOCKS_EXCLUDED(mutex_);
   int64_t CountOutdated(const policy::Policy& policy) const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -103,9 +106,10 @@ class FleetIndex {
   };
 
   void Run() ABSL_LOCKS_EXCLUDED(mutex_, queue_mutex_);
-  // Calls `visit(fleet, slot)` for hosts after `after_id`, by id, until it returns false.
+  // Calls `visit(id)` for those hosts, without the lock, until it returns false.
   template <class Visit>
-  void VisitAfter(std::string after_id, Visit visit) const ABSL_LOCKS_EXCLUDED(mutex_);
+  void VisitOutdated(const policy::Policy& policy, std::string after_id, Visit visit) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status LookForChanges() ABSL_LOCKS_EXCLUDED(queue_mutex_);
   absl::Status ReadAgain(const std::vector<std::string>& ids) ABSL_LOCKS_EXCLUDED(mutex_);
   // Documents of these digests; one that is not stored is left out, and noted in `lost`.

@@ -11,6 +11,7 @@
 #include "controller/store/facts_codec.h"
 #include "proto/support/digest.h"
 #include "proto/support/facts_delta.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::gateway {
 namespace {
@@ -25,6 +26,9 @@ constexpr absl::Duration kMaximumSkewAhead = absl::Minutes(10);
 constexpr uint32_t kTreeProtocol = 2;
 constexpr uint64_t kMaximumSequence = uint64_t{1} << 62;
 constexpr size_t kMaximumVersionBytes = 128;
+// What collectors take of a plan, paths of their own included (plan.proto).
+constexpr int kMaximumPaths = 1024;
+constexpr int kMaximumUnits = 64;
 
 v1::CollectionPlan MakePlan(const std::vector<v1::Baseline>& baselines, absl::Duration interval) {
   v1::CollectionPlan plan;
@@ -36,6 +40,10 @@ v1::CollectionPlan MakePlan(const std::vector<v1::Baseline>& baselines, absl::Du
   unique(plan.mutable_paths());
   unique(plan.mutable_units());
   unique(plan.mutable_label_keys());
+  if (plan.paths_size() > kMaximumPaths || plan.units_size() > kMaximumUnits) {
+    spdlog::warn("baselines ask for more than collectors look at paths={} of {} units={} of {}",
+                 plan.paths_size(), kMaximumPaths, plan.units_size(), kMaximumUnits);
+  }
   plan.mutable_interval()->set_seconds(absl::ToInt64Seconds(interval));
   plan.set_digest(support::Sha256Hex(plan.SerializeAsString()));
   return plan;
@@ -43,8 +51,7 @@ v1::CollectionPlan MakePlan(const std::vector<v1::Baseline>& baselines, absl::Du
 
 // When the host says it saw this, within what a clock can say and a database can hold.
 absl::Time ObservedTime(const google::protobuf::Timestamp& time, absl::Time recorded) {
-  const absl::Time said = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-  return std::clamp(said, absl::UnixEpoch(), recorded + kMaximumSkewAhead);
+  return std::clamp(support::FromTimestamp(time), absl::UnixEpoch(), recorded + kMaximumSkewAhead);
 }
 
 bool SameMonth(absl::Time a, absl::Time b) {

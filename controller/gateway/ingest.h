@@ -41,7 +41,7 @@ struct IngestParts {
   const support::Clock& clock;
   support::WorkerPool& workers;
   GatewayStats& stats;
-  // What a host is judged by now. Called by workers; must not block.
+  // What a host is judged by now. Called by workers; seldom asks the database, as Policy::For does.
   std::function<policy::HostPolicy(const std::string& host_id)> policy;
   // Hosts whose new facts and verdicts were just committed here. May be empty. Called by threads
   // that commit; must not block for long.

@@ -10,6 +10,7 @@
 #include "controller/gateway/message_check.h"
 #include "controller/gateway/session.h"
 #include "proto/support/logging.h"
+#include "proto/support/times.h"
 #include "proto/support/version.h"
 
 namespace plimsoll::gateway {
@@ -33,9 +34,7 @@ constexpr absl::Duration kMaximumSkew = absl::Hours(24 * 3650);
 
 absl::Duration ClockSkew(const v1::Hello& hello, absl::Time now) {
   if (!hello.has_host_time()) return absl::ZeroDuration();
-  const absl::Time said = absl::FromUnixSeconds(hello.host_time().seconds()) +
-                          absl::Nanoseconds(hello.host_time().nanos());
-  return std::clamp(said - now, -kMaximumSkew, kMaximumSkew);
+  return std::clamp(support::FromTimestamp(hello.host_time()) - now, -kMaximumSkew, kMaximumSkew);
 }
 
 bool Parse(grpc::ByteBuffer& bytes, v1::FromCollector& message) {

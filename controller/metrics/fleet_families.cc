@@ -95,7 +95,11 @@ void AddFleet(const Sources& sources, Families& out) {
     fleet.hosts().present().ForEach(
         [&](fleet::Slot slot) { ++connections[fleet.hosts().connection(slot)]; });
     fleet::Bitmap silent = fleet.hosts().present();
-    if (silent.words() != 0) silent.And(fleet.stale());
+    if (silent.words() != 0) {
+      silent.And(fleet.stale());
+      // Nobody waits for those.
+      silent.AndNot(fleet.hosts().revoked());
+    }
     stale = silent.Count();
   });
   for (size_t i = 0; i < baselines; ++i) {
@@ -107,7 +111,8 @@ void AddFleet(const Sources& sources, Families& out) {
     AddGauge(out, "plimsoll_hosts", "Hosts of the fleet by state.", count,
              {{"state", absl::AsciiStrToLower(v1::Host::Connection_Name(state))}});
   }
-  AddGauge(out, "plimsoll_hosts_stale", "Hosts not heard of for too long.", stale);
+  AddGauge(out, "plimsoll_hosts_stale", "Hosts not heard of for too long, revoked ones left out.",
+           stale);
   AddVerdicts(summaries, out);
 }
 

@@ -103,6 +103,11 @@ std::string TitleOf(const std::vector<const Event*>& events) {
     if (IsAboutRule(event->kind())) hosts.insert(event->host_id());
   }
   std::vector<std::string> parts;
+  // "3 new failures, 1 recovery on 2 hosts, 1 scan ended": only rules fail on hosts.
+  int last_about_rules = 0;
+  for (const auto& [kind, count] : by_kind) {
+    if (IsAboutRule(static_cast<Event::Kind>(kind))) last_about_rules = kind;
+  }
   for (const auto& [kind, count] : by_kind) {
     std::string part = CountOf(static_cast<Event::Kind>(kind), count);
     if (kind == Event::NEW_FAILURE) {
@@ -111,13 +116,12 @@ std::string TitleOf(const std::vector<const Event*>& events) {
                       absl::AsciiStrToLower(v1::Severity_Name(static_cast<v1::Severity>(severity))),
                       ")");
     }
+    if (kind == last_about_rules) {
+      absl::StrAppend(&part, " on ", Plural(static_cast<int>(hosts.size()), "host", "hosts"));
+    }
     parts.push_back(std::move(part));
   }
-  std::string title = absl::StrJoin(parts, ", ");
-  if (!hosts.empty()) {
-    absl::StrAppend(&title, " on ", Plural(static_cast<int>(hosts.size()), "host", "hosts"));
-  }
-  return title;
+  return absl::StrJoin(parts, ", ");
 }
 
 }  // namespace
@@ -156,6 +160,7 @@ v1::Notification Compose(const std::string& id, const v1::NotificationChannel& c
     group.set_rule_id(event->rule_id());
     group.set_rule_title(event->rule_title());
     group.set_severity(event->severity());
+    group.set_event_count(group.event_count() + 1);
     if (!event->host_id().empty()) hosts[key].insert(event->host_id());
     if (group.events_size() < most) *group.add_events() = *event;
   }

@@ -10,7 +10,8 @@
 
 namespace plimsoll::notify {
 
-// Events shown of one group; more are only counted. Syslog has a line for each.
+// Events shown of one group; more are only counted. Syslog has a line for each that is shown, and
+// one for the rest.
 inline constexpr int kMostShown = 100;
 inline constexpr int kMostLines = 10'000;
 

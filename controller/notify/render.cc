@@ -6,6 +6,8 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -30,12 +32,17 @@ std::string OneLine(absl::string_view text, size_t limit = kLongestText) {
   // Not in the middle of a character.
   while (!line.empty() && text.size() > limit && (line.back() & 0xC0) == 0x80) line.pop_back();
   if (!line.empty() && text.size() > limit && (line.back() & 0x80) != 0) line.pop_back();
-  for (char& c : line) {
-    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = ' ';
+  for (size_t i = 0; i < line.size(); ++i) {
+    const auto c = static_cast<unsigned char>(line[i]);
+    // C1 controls are two bytes of UTF-8.
+    const bool is_c1 = c == 0xC2 && i + 1 < line.size() &&
+                       static_cast<unsigned char>(line[i + 1]) >= 0x80 &&
+                       static_cast<unsigned char>(line[i + 1]) <= 0x9F;
+    if (is_c1) line.erase(i + 1, 1);
+    if (is_c1 || absl::ascii_iscntrl(c)) line[i] = ' ';
   }
-  // C1 controls, line and paragraph separators, as UTF-8.
-  return absl::StrReplaceAll(line,
-                             {{"\xC2\x85", " "}, {"\xE2\x80\xA8", " "}, {"\xE2\x80\xA9", " "}});
+  // Line and paragraph separators.
+  return absl::StrReplaceAll(line, {{"\xE2\x80\xA8", " "}, {"\xE2\x80\xA9", " "}});
 }
 
 std::string JsonOf(const google::protobuf::Message& message) {
@@ -79,6 +86,22 @@ std::string GroupHeading(const v1::NotificationGroup& group) {
   absl::StrAppend(&heading, ", ", LowerName(group.severity()), ": ", group.baseline_id(), " ",
                   group.rule_id(), " ", OneLine(group.rule_title()));
   return heading;
+}
+
+// Events of the group that it does not show. One that an earlier version composed counts hosts
+// only.
+int LeftOut(const v1::NotificationGroup& group) {
+  return std::max(group.event_count(), group.host_count()) - group.events_size();
+}
+
+// Stands for those; of no rule and no host, so that nobody takes it for one of them.
+Event RestOf(const v1::NotificationGroup& group) {
+  Event rest;
+  rest.set_kind(group.kind());
+  rest.set_severity(group.severity());
+  *rest.mutable_time() = group.events(group.events_size() - 1).time();
+  rest.set_message(absl::StrCat("and ", LeftOut(group), " more: ", GroupHeading(group)));
+  return rest;
 }
 
 std::string CefHeader(absl::string_view text) {
@@ -170,7 +193,7 @@ std::string EmailMessage(const v1::Notification& notification, const v1::EmailTa
                       event.hostname().empty() ? event.object_id() : OneLine(event.hostname()),
                       event.message().empty() ? "" : ": ", OneLine(event.message()), "\n");
     }
-    if (const int more = group.host_count() - group.events_size(); more > 0) {
+    if (const int more = LeftOut(group); more > 0) {
       absl::StrAppend(&body, "  and ", more, " more\n");
     }
   }
@@ -236,16 +259,18 @@ std::vector<std::string> SyslogMessages(const v1::Notification& notification,
                                         v1::SyslogTarget::Format format,
                                         const std::string& controller, absl::Time now) {
   std::vector<std::string> messages;
+  const auto add = [&](const Event& event) {
+    const int severity = CefSeverity(event) >= 5 ? 4 : 5;
+    messages.push_back(
+        absl::StrCat("<", kFacility * 8 + severity, ">1 ",
+                     absl::FormatTime("%Y-%m-%d%ET%H:%M:%E6SZ", now, absl::UTCTimeZone()), " ",
+                     controller.empty() ? "-" : controller, " plimsoll-controller - ",
+                     Event::Kind_Name(event.kind()), " - ",
+                     format == v1::SyslogTarget::OCSF ? OcsfLine(event, now) : CefLine(event)));
+  };
   for (const v1::NotificationGroup& group : notification.groups()) {
-    for (const Event& event : group.events()) {
-      const int severity = CefSeverity(event) >= 5 ? 4 : 5;
-      messages.push_back(
-          absl::StrCat("<", kFacility * 8 + severity, ">1 ",
-                       absl::FormatTime("%Y-%m-%d%ET%H:%M:%E6SZ", now, absl::UTCTimeZone()), " ",
-                       controller.empty() ? "-" : controller, " plimsoll-controller - ",
-                       Event::Kind_Name(event.kind()), " - ",
-                       format == v1::SyslogTarget::OCSF ? OcsfLine(event, now) : CefLine(event)));
-    }
+    for (const Event& event : group.events()) add(event);
+    if (LeftOut(group) > 0 && !group.events().empty()) add(RestOf(group));
   }
   return messages;
 }

@@ -26,7 +26,8 @@ std::string CefLine(const v1::NotificationEvent& event);
 // One event as OCSF JSON on one line: Compliance Finding (2003) of a rule, else Base Event (0).
 std::string OcsfLine(const v1::NotificationEvent& event, absl::Time now);
 
-// RFC 5424 messages, one for each event that the notification shows, in its order.
+// RFC 5424 messages, one for each event that the notification shows, in its order; behind a group
+// that shows only a part, one that says how many more there are.
 std::vector<std::string> SyslogMessages(const v1::Notification& notification,
                                         v1::SyslogTarget::Format format,
                                         const std::string& controller, absl::Time now);

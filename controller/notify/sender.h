@@ -43,8 +43,9 @@ class NetworkSender : public Sender {
   const absl::Duration timeout_;
 };
 
-// What is wrong with the target of a channel that a person sets; names the field. Also for plain
-// transports to anywhere but this machine. INVALID_ARGUMENT. Pure.
+// What is wrong with the target of a channel that a person sets; names the field. Also for http and
+// e-mail without TLS to anywhere but this machine; syslog over TCP and UDP is allowed anywhere.
+// INVALID_ARGUMENT. Pure.
 absl::Status CheckTarget(const v1::NotificationChannel& channel);
 
 }  // namespace plimsoll::notify

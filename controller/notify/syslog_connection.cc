@@ -1,12 +1,21 @@
 #include "controller/notify/syslog_connection.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <array>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
+#include <future>
+#include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -26,6 +35,34 @@ void Split(const std::string& server, std::string& host, std::string& port) {
   port = colon == std::string::npos ? "" : server.substr(colon + 1);
 }
 
+// How long a receiver of plain TCP may take to close after us.
+constexpr std::chrono::seconds kClosing(1);
+
+// Looks the name up on a thread that is left to itself after `deadline`: the system's resolver
+// knows no other end than its own.
+template <class Protocol>
+typename Protocol::resolver::results_type Resolve(const std::string& host, const std::string& port,
+                                                  std::chrono::steady_clock::time_point deadline,
+                                                  error_code& error) {
+  using Answer = std::pair<typename Protocol::resolver::results_type, error_code>;
+  std::promise<Answer> promise;
+  std::future<Answer> answer = promise.get_future();
+  std::thread([host, port, promise = std::move(promise)]() mutable {
+    asio::io_context io;
+    typename Protocol::resolver resolver(io);
+    Answer found;
+    found.first = resolver.resolve(host, port, found.second);
+    promise.set_value(std::move(found));
+  }).detach();
+  if (answer.wait_until(deadline) != std::future_status::ready) {
+    error = asio::error::timed_out;
+    return {};
+  }
+  Answer found = answer.get();
+  error = found.second;
+  return std::move(found.first);
+}
+
 class Connection : public SyslogConnection {
  public:
   Connection(const v1::SyslogTarget& target, absl::Duration timeout)
@@ -37,15 +74,13 @@ class Connection : public SyslogConnection {
     Split(target_.server(), host, port);
     error_code error;
     if (target_.transport() == v1::SyslogTarget::UDP) {
-      asio::ip::udp::resolver resolver(io_);
-      const auto found = resolver.resolve(host, port, error);
+      const auto found = Resolve<asio::ip::udp>(host, port, deadline_, error);
       if (error) return Failed("cannot be found", error);
       receiver_ = found.begin()->endpoint();
       datagrams_.open(receiver_.protocol(), error);
       return error ? Failed("cannot be reached", error) : absl::OkStatus();
     }
-    asio::ip::tcp::resolver resolver(io_);
-    const auto found = resolver.resolve(host, port, error);
+    const auto found = Resolve<asio::ip::tcp>(host, port, deadline_, error);
     if (error) return Failed("cannot be found", error);
     asio::async_connect(stream_.next_layer(), found,
                         [&error](const error_code& e, const auto&) { error = e; });
@@ -73,19 +108,40 @@ class Connection : public SyslogConnection {
   }
 
   absl::Status Close() override {
-    error_code error;
     if (target_.transport() == v1::SyslogTarget::UDP) return absl::OkStatus();
-    if (IsTls()) {
-      // Many receivers close without a word of their own; ours was sent.
-      stream_.async_shutdown([](const error_code&) {});
-      Run();
-    }
-    stream_.next_layer().shutdown(asio::ip::tcp::socket::shutdown_send, error);
-    if (error && error != asio::error::not_connected) return Failed("broke off", error);
-    return absl::OkStatus();
+    const error_code error = IsTls() ? CloseTls() : CloseTcp();
+    return error ? Failed("broke off", error) : absl::OkStatus();
   }
 
  private:
+  error_code CloseTls() {
+    error_code error;
+    stream_.async_shutdown([&error](const error_code& e) { error = e; });
+    if (!Run()) return asio::error::timed_out;
+    // Many receivers close without a word of their own; ours was sent.
+    return error.category() == asio::error::get_system_category() ? error : error_code();
+  }
+
+  error_code CloseTcp() {
+    asio::ip::tcp::socket& socket = stream_.next_layer();
+    error_code error;
+    socket.shutdown(asio::ip::tcp::socket::shutdown_send, error);
+    if (error) return error;
+    std::array<char, 256> unasked;
+    asio::async_read(socket, asio::buffer(unasked),
+                     [&error](const error_code& e, size_t) { error = e; });
+    io_.restart();
+    io_.run_until(std::min(deadline_, std::chrono::steady_clock::now() + kClosing));
+    if (!io_.stopped()) {
+      // Some keep their side open. What is acknowledged their system has.
+      int unacknowledged = 1;
+      const bool known = ioctl(socket.native_handle(), SIOCOUTQ, &unacknowledged) == 0;
+      if (known && unacknowledged == 0) return BreakOff(), error_code();
+      if (!Run()) return asio::error::timed_out;
+    }
+    return error == asio::error::eof ? error_code() : error;
+  }
+
   bool IsTls() const { return target_.transport() != v1::SyslogTarget::TCP; }
 
   absl::Status Handshake(const std::string& host) {
@@ -113,11 +169,15 @@ class Connection : public SyslogConnection {
     io_.restart();
     io_.run_until(deadline_);
     if (io_.stopped()) return true;
+    BreakOff();
+    return false;
+  }
+
+  void BreakOff() {
     error_code ignored;
     stream_.next_layer().close(ignored);
     io_.restart();
     io_.run();
-    return false;
   }
 
   absl::Status Failed(absl::string_view what, const error_code& error) const {

@@ -20,7 +20,8 @@ class SyslogConnection {
                                                                 absl::Duration timeout);
   virtual ~SyslogConnection() = default;
   virtual absl::Status Write(const std::string& message) = 0;
-  // OK: the receiver's system has taken all of it (UDP: it was sent).
+  // OK: the receiver has closed in its turn or, at least, its system has taken all of it (UDP: it
+  // was sent).
   virtual absl::Status Close() = 0;
 };
 

@@ -3,9 +3,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/civil_time.h"
+#include "controller/evaluate/checks/glob_list.h"
 #include "controller/evaluate/evaluate.h"
 #include "controller/evaluate/failing_containers.h"
 #include "controller/evaluate/tailor.h"
@@ -62,10 +65,11 @@ std::shared_ptr<const Policy> Policy::Make(PolicyParts parts, absl::Time now) {
   }
   for (store::StoredWaiver& waiver : parts.waivers) policy->AddWaiver(std::move(waiver), now);
   for (v1::Tailoring& tailoring : parts.tailorings) policy->AddTailoring(std::move(tailoring));
+  policy->NoteLastDays(now);
   policy->keep_ = std::move(parts.keep);
   std::vector<const Waiver*> all;
   for (const auto& waiver : policy->waivers_) all.push_back(waiver.get());
-  std::string text = absl::StrCat(KeyOf(*policy->documents_, all));
+  std::string text = absl::StrCat(policy->KeyOf(*policy->documents_, all));
   for (const Tailoring& each : policy->tailorings_) {
     absl::StrAppend(&text, "\n", each.tailoring.name(), "@", each.tailoring.etag());
   }
@@ -121,6 +125,33 @@ void Policy::AddTailoring(v1::Tailoring tailoring) {
   tailorings_.push_back({std::move(tailoring), *std::move(hosts)});
 }
 
+void Policy::NoteLastDays(absl::Time now) {
+  now_ = now;
+  // Plain policies know no time: what counts is up to the facts.
+  if (now == absl::InfinitePast()) return;
+  std::set<absl::CivilDay> days;
+  for (const Document& document : *documents_) {
+    days.merge(evaluate::LastDaysOf(*document));
+    for (const Tailoring& each : tailorings_) {
+      const auto& rules = each.tailoring.rules();
+      const bool has_parameters =
+          std::any_of(rules.begin(), rules.end(),
+                      [](const v1::RuleTailoring& rule) { return !rule.parameters().empty(); });
+      if (!has_parameters || each.tailoring.baseline() != document->id()) continue;
+      const auto tailored = evaluate::Tailor(*document, {&each.tailoring});
+      if (tailored.ok()) days.merge(evaluate::LastDaysOf(*tailored));
+    }
+  }
+  for (const absl::CivilDay day : days) {
+    const absl::Time end = evaluate::EndOf(day);
+    if (end > now) {
+      until_ = std::min(until_, end);
+    } else {
+      absl::StrAppend(&lapsed_, "\nlapsed ", absl::FormatCivilTime(day));
+    }
+  }
+}
+
 std::shared_ptr<const std::vector<Document>> Policy::Tailored(const Labels& labels,
                                                               bool& complete) const {
   if (tailorings_.empty()) return documents_;
@@ -154,9 +185,8 @@ std::shared_ptr<const std::vector<Document>> Policy::Tailored(const Labels& labe
       tailored_.try_emplace(std::move(name), document);
       continue;
     }
-    absl::Status status;
-    if (status.ok() && keep_ != nullptr) status = keep_(*tailored);
-    if (!status.ok()) {
+    if (const absl::Status status = keep_ == nullptr ? absl::OkStatus() : keep_(*tailored);
+        !status.ok()) {
       complete = false;
       spdlog::error("baseline not tailored baseline={} error=\"{}\"", document->id(),
                     support::LogSafe(status.ToString()));
@@ -190,13 +220,14 @@ const v1::Baseline* Policy::Find(absl::string_view baseline_id) const {
 }
 
 uint64_t Policy::KeyOf(const std::vector<Document>& documents,
-                       const std::vector<const Waiver*>& waivers) {
+                       const std::vector<const Waiver*>& waivers) const {
   std::string text = absl::StrCat("evaluator ", evaluate::kEvaluatorVersion);
   std::vector<absl::string_view> digests;
   for (const Document& document : documents) digests.push_back(document->digest());
   std::sort(digests.begin(), digests.end());
   for (const absl::string_view digest : digests) absl::StrAppend(&text, "\n", digest);
   for (const Waiver* waiver : waivers) absl::StrAppend(&text, "\nwaiver ", waiver->name);
+  absl::StrAppend(&text, lapsed_);
   return NotZero(evaluate::DigestPrefix(text));
 }
 
@@ -231,6 +262,7 @@ HostPolicy Policy::For(absl::string_view host_id, const Labels& labels) const {
   HostPolicy policy;
   policy.policy = shared_from_this();
   policy.documents = common->documents;
+  policy.now = now_;
   policy.key = common->key;
   std::vector<const Waiver*> named;
   for (const Waiver* waiver : common->waivers) {

@@ -61,6 +61,8 @@ struct HostPolicy {
   std::shared_ptr<const std::vector<Document>> documents;
   // Those in effect for the host, by id. They borrow from `policy`.
   std::vector<evaluate::HostWaiver> waivers;
+  // The time the policy was made for: evaluate::Options::now.
+  absl::Time now = absl::InfinitePast();
   // A number for all of that, and for the evaluator: a host whose stored key is another has to be
   // judged again. Never 0; equal on every controller.
   uint64_t key = 0;
@@ -100,7 +102,8 @@ class Policy : public std::enable_shared_from_this<Policy> {
   const SavedSelectors& selectors() const { return selectors_; }
   // The active document of this id; null: there is none.
   const v1::Baseline* Find(absl::string_view baseline_id) const;
-  // When a waiver begins or ends next. InfiniteFuture: never.
+  // When a waiver begins or ends next, or a dated entry in a list of a document. InfiniteFuture:
+  // never.
   absl::Time until() const { return until_; }
   // A number for everything in it: policies of equal digests judge all hosts alike.
   uint64_t digest() const { return digest_; }
@@ -131,13 +134,14 @@ class Policy : public std::enable_shared_from_this<Policy> {
   Policy() = default;
   void AddWaiver(store::StoredWaiver stored, absl::Time now);
   void AddTailoring(v1::Tailoring tailoring);
+  void NoteLastDays(absl::Time now);
   // The active documents with what tailorings make of them for these labels. `complete` is cleared
   // when one could not be made or kept.
   std::shared_ptr<const std::vector<Document>> Tailored(const Labels& labels, bool& complete) const
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<const ByLabels> LookUp(const Labels& labels) const ABSL_LOCKS_EXCLUDED(mutex_);
-  static uint64_t KeyOf(const std::vector<Document>& documents,
-                        const std::vector<const Waiver*>& waivers);
+  uint64_t KeyOf(const std::vector<Document>& documents,
+                 const std::vector<const Waiver*>& waivers) const;
 
   std::shared_ptr<const std::vector<Document>> documents_;
   SavedSelectors selectors_;
@@ -147,7 +151,10 @@ class Policy : public std::enable_shared_from_this<Policy> {
   std::function<absl::Status(const v1::Baseline&)> keep_;
   // Keys of labels that any selector asks for: others do not matter.
   absl::flat_hash_set<std::string> label_keys_;
+  absl::Time now_ = absl::InfinitePast();
   absl::Time until_ = absl::InfiniteFuture();
+  // Of every key: dates of entries in lists of any document that are over.
+  std::string lapsed_;
   uint64_t digest_ = 0;
   mutable absl::Mutex mutex_;
   mutable absl::flat_hash_map<std::string, std::shared_ptr<const ByLabels>> known_

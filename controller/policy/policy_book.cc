@@ -8,7 +8,7 @@
 namespace plimsoll::policy {
 namespace {
 
-// How late a waiver may begin or end, and the pause after a failure.
+// How late a waiver or an exemption may begin or end, and the pause after a failure.
 constexpr absl::Duration kTick = absl::Milliseconds(250);
 
 std::vector<Document> Share(const std::vector<v1::Baseline>& documents) {

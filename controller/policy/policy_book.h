@@ -19,7 +19,8 @@
 namespace plimsoll::policy {
 
 // Hands out the policy of the moment, and makes a new one when another controller or this one has
-// changed it, and when a waiver begins or ends. Thread-safe. Borrows `store` and `clock`.
+// changed it, and when a waiver or a dated exemption begins or ends. Thread-safe. Borrows `store`
+// and `clock`.
 class PolicyBook {
  public:
   // Until the first Reload, the policy is `configured` alone: the documents this controller was

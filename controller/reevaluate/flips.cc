@@ -46,7 +46,7 @@ State WholeOf(const Verdict* verdict) {
 State UnnamedOf(const Verdict* verdict) {
   if (verdict == nullptr) return State();
   const bool speaks_for_all =
-      verdict->status() == Verdict::NOT_APPLICABLE ||
+      verdict->status() == Verdict::NOT_APPLICABLE || verdict->status() == Verdict::MANUAL ||
       (verdict->status() == Verdict::UNKNOWN && verdict->findings().empty());
   return {speaks_for_all ? verdict->status() : Verdict::PASS, false};
 }

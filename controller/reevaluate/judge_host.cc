@@ -26,10 +26,13 @@ void JudgeHost(const v1::HostFacts& facts, const policy::HostPolicy& policy, abs
   judgements.resize(documents.size());
   for (size_t i = 0; i < documents.size(); ++i) {
     store::Judgement& judgement = judgements[i];
-    evaluate::Evaluate(
-        facts, *documents[i],
-        {.as_of = as_of, .host_id = host_id, .facts_digest = digest, .waivers = policy.waivers},
-        judgement.report);
+    evaluate::Evaluate(facts, *documents[i],
+                       {.as_of = as_of,
+                        .host_id = host_id,
+                        .facts_digest = digest,
+                        .waivers = policy.waivers,
+                        .now = policy.now},
+                       judgement.report);
     judgement.failing =
         evaluate::FailingContainersOf(facts, *documents[i], judgement.report, fingerprints);
   }

@@ -14,10 +14,11 @@ namespace plimsoll::reevaluate {
 
 // Judges `facts` by every document of `policy`, in their order and under its waivers: the report
 // and the containers that fail, as Evaluation and Reevaluation carry them (with policy.key).
-// `as_of` is the time the reports speak of (the observation, so that judging again gives the same
-// bytes); `host_id` is the id given at enrolment; `facts_digest_raw` has 32 bytes, or none when it
-// is not known. `fingerprints`, when given, belongs to this host, knows containers as `facts` have
-// them, and saves hashing them again. Pure; thread-safe for different `fingerprints`.
+// `as_of` is the time the reports speak of (the observation, so that judging again under one key
+// gives the same bytes); `host_id` is the id given at enrolment; `facts_digest_raw` has 32 bytes,
+// or none when it is not known. `fingerprints`, when given, belongs to this host, knows containers
+// as `facts` have them, and saves hashing them again. Pure; thread-safe for different
+// `fingerprints`.
 std::vector<store::Judgement> JudgeHost(const v1::HostFacts& facts,
                                         const policy::HostPolicy& policy, absl::Time as_of,
                                         absl::string_view host_id,

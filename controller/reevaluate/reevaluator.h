@@ -19,11 +19,12 @@
 namespace plimsoll::reevaluate {
 
 // Judges the newest facts of hosts that are judged under another policy than the one in force
-// (another evaluator, other documents or waivers, other labels), and stores what became of them.
-// The index tells which they are. Does so at the start, and whenever it is woken. Ingestion goes on
-// meanwhile and goes first: threads are nice, batches are small, and nothing is asked for while all
-// connections are in use; a host that reports in the middle is judged by its report. Hosts whose
-// stored facts are damaged are logged and left as they are. Thread-safe.
+// (another evaluator, other documents or waivers, an entry of a list that has ended, other labels),
+// and stores what became of them. The index tells which they are. Does so at the start, and
+// whenever it is woken. Ingestion goes on meanwhile and goes first: threads are nice, batches are
+// small, and nothing is asked for while all connections are in use; a host that reports in the
+// middle is judged by its report. Hosts whose stored facts are damaged are logged and left as they
+// are. Thread-safe.
 class Reevaluator {
  public:
   struct Progress {

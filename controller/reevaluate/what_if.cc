@@ -1,6 +1,7 @@
 #include "controller/reevaluate/what_if.h"
 
 #include <google/protobuf/util/time_util.h>
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "controller/evaluate/evaluate.h"
 #include "controller/fleet/finding_pages.h"
 #include "controller/reevaluate/flips.h"
+#include "proto/support/logging.h"
 
 namespace plimsoll::reevaluate {
 namespace {
@@ -32,7 +34,8 @@ Judged JudgeBy(const store::StoredFacts& stored, const policy::HostPolicy& polic
                const std::string& baseline_id, v1::HostReport& report) {
   const v1::Baseline* document = DocumentOf(policy, baseline_id);
   if (document == nullptr) return {};
-  evaluate::Evaluate(stored.facts, *document, {.as_of = stored.observed, .waivers = policy.waivers},
+  evaluate::Evaluate(stored.facts, *document,
+                     {.as_of = stored.observed, .waivers = policy.waivers, .now = policy.now},
                      report);
   return {&report, document};
 }
@@ -248,7 +251,8 @@ void WhatIfs::Loop() {
     bool wait = store_.Busy();
     if (!wait) {
       status = Judge(*run, next, end, flips, judged);
-      wait = absl::IsUnavailable(status);
+      // Worth trying again with the same hosts.
+      wait = absl::IsUnavailable(status) || absl::IsAborted(status);
     }
     absl::MutexLock lock(&mutex_);
     if (wait) {
@@ -262,6 +266,8 @@ void WhatIfs::Loop() {
         Note(*run, run->hosts[i], judged[i - next], std::move(flips[i - next]));
       }
     } else {
+      spdlog::error("what-if given up id={} error=\"{}\"", run->what_if.id(),
+                    support::LogSafe(status.ToString()));
       run->what_if.set_error("facts cannot be read; see the controller's log");
     }
     if (status.ok() && end < run->hosts.size()) continue;

@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/utf8.h"
 
 namespace plimsoll::support {
 namespace {
@@ -14,7 +15,8 @@ absl::Status NotALabel(absl::string_view text) {
   return absl::InvalidArgumentError(
       absl::StrCat("label \"", absl::CHexEscape(text.substr(0, kLongestValue)),
                    "\": expected key=value, the key of a-z 0-9 _ . / - and at most ", kLongestKey,
-                   " characters, the value at most ", kLongestValue, " bytes"));
+                   " characters, the value at most ", kLongestValue,
+                   " bytes of UTF-8 without control characters"));
 }
 
 bool IsKey(absl::string_view key) {
@@ -29,7 +31,8 @@ absl::Status CheckLabelKey(absl::string_view key) {
 }
 
 absl::Status CheckLabel(absl::string_view key, absl::string_view value) {
-  if (IsKey(key) && value.size() <= kLongestValue) return absl::OkStatus();
+  const bool is_value = value.size() <= kLongestValue && IsPlainUtf8(value);
+  if (IsKey(key) && is_value) return absl::OkStatus();
   return NotALabel(absl::StrCat(key, "=", value));
 }
 

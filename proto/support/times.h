@@ -17,11 +17,13 @@ inline google::protobuf::Timestamp ToTimestamp(absl::Time time) {
   return timestamp;
 }
 
+// To the nanosecond; an absent timestamp is 1970.
 inline absl::Time FromTimestamp(const google::protobuf::Timestamp& timestamp) {
   return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
 }
 
-inline absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+// To the nanosecond; an absent duration is zero.
+inline absl::Duration FromDuration(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 

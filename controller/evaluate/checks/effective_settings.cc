@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::evaluate {
 namespace {
@@ -13,15 +14,12 @@ using v1::SourceOutcome;
 // /proc gives the start of a process relative to a boot time that is rounded to seconds.
 constexpr absl::Duration kStartResolution = absl::Seconds(1);
 
-absl::Time ToTime(const google::protobuf::Timestamp& t) {
-  return absl::FromUnixSeconds(t.seconds()) + absl::Nanoseconds(t.nanos());
-}
-
 bool NewerThanProcess(const v1::DaemonFacts& daemon) {
   const v1::DaemonFacts::ConfigFile& file = daemon.config_file();
   if (file.outcome().state() != SourceOutcome::OK) return false;
   if (!daemon.has_start_time() || !file.has_modify_time()) return true;
-  return ToTime(file.modify_time()) > ToTime(daemon.start_time()) + kStartResolution;
+  return support::FromTimestamp(file.modify_time()) >
+         support::FromTimestamp(daemon.start_time()) + kStartResolution;
 }
 
 }  // namespace

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <forward_list>
+#include <set>
 #include <string>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "google/protobuf/repeated_ptr_field.h"
+#include "plimsoll/v1/baseline.pb.h"
 
 namespace plimsoll::evaluate {
 
@@ -30,6 +33,13 @@ class GlobList {
   absl::InlinedVector<const char*, 8> globs_;
   std::forward_list<std::string> trimmed_;
 };
+
+// When an entry with this last day no longer counts.
+absl::Time EndOf(absl::CivilDay last_day);
+
+// Last days of the entries in all lists of the document's checks: verdicts on unchanged facts may
+// be others after each.
+std::set<absl::CivilDay> LastDaysOf(const v1::Baseline& baseline);
 
 // One glob against a whole text.
 bool GlobMatches(const char* glob, const std::string& text);

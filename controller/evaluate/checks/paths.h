@@ -47,7 +47,7 @@ struct MountOrigin {
 // resolved mount.
 void FindOrigin(const v1::Container::Mount& mount, MountOrigin& origin);
 
-// "/etc (from /var/lib/docker/volumes/v/_data) on /x": how findings show a mount.
+// "/etc (volume v) on /x (rw)": how findings show a mount.
 std::string DescribeMount(const v1::Container::Mount& mount, const MountOrigin& origin);
 
 // Whether a mount of `source` shows what lies at `path` below it. A bind shows everything below;

@@ -42,6 +42,16 @@ TEST(Config, ServiceOptionsHaveDefaultsAndBounds) {
   EXPECT_THAT(Parse("--reconnect-max never", config), HasSubstr("between 1s and 24h"));
 }
 
+TEST(Config, LabelsAreWhatTheControllerTakes) {
+  Config config;
+  EXPECT_EQ(Parse("--label env=prod --label note= --label city=M\xc3\xbcnchen", config), "");
+  EXPECT_EQ(config.labels.at("env"), "prod");
+  EXPECT_EQ(config.labels.at("note"), "");
+  EXPECT_EQ(config.labels.at("city"), "M\xc3\xbcnchen");
+  EXPECT_THAT(Parse("--label foo", config), HasSubstr("label \"foo\": expected key=value"));
+  EXPECT_THAT(Parse("--label city=M\xfcnchen", config), HasSubstr("UTF-8"));
+}
+
 TEST(Config, EnrollingAgainNeedsAToken) {
   Config config;
   EXPECT_EQ(Parse("--controller c:1 --enroll-again", config), "");

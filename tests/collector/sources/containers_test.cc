@@ -226,7 +226,7 @@ TEST(CollectContainers, ALabelIsReadOnlyWhereAModuleMayBe) {
   EXPECT_TRUE(host.Collect().containers(0).runtime().has_lsm_label());
 }
 
-// rules.md section 6: a marker wherever the Engine API or a state file may hold a secret.
+// rules.md section 4: a marker wherever the Engine API or a state file may hold a secret.
 TEST(CollectContainers, NoSecretLeavesTheHost) {
   Host host;
   host.docker.Serve("/v1.41/containers/json?all=1", absl::StrCat(R"([{"Id":")", kId, R"(",

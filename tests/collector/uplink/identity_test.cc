@@ -170,6 +170,12 @@ TEST_F(IdentityTest, TheKeyToEnrollIsKeptForItsOwnerOnlyUntilItIsTheHosts) {
   EXPECT_EQ(*KeyFingerprint(again->key_pem), *KeyFingerprint(first->key_pem));
   EXPECT_EQ(KeyFingerprint(first->key_pem)->size(), 64u);
 
+  // Where the token cannot be noted, the key stays.
+  ASSERT_EQ(mkdir((dir_ + "/token.sha256").c_str(), 0700), 0);
+  EXPECT_FALSE(NoteEnrolled(dir_, "plt_one").ok());
+  EXPECT_EQ(KeyToEnroll(dir_)->key_pem, first->key_pem);
+  ASSERT_EQ(rmdir((dir_ + "/token.sha256").c_str()), 0);
+
   EXPECT_FALSE(EnrolledWith(dir_, "plt_one"));
   ASSERT_TRUE(NoteEnrolled(dir_, "plt_one").ok());
   EXPECT_TRUE(EnrolledWith(dir_, "plt_one"));

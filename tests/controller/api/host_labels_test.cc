@@ -101,6 +101,8 @@ TEST_F(HostLabelsTest, RefuseWhatIsWrong) {
       {Giving("team", "Tier", "web"), "set: label \"Tier=web\": expected key=value"},
       {Giving("team", std::string(64, 'k'), ""), "set: label"},
       {Giving("team", "tier", std::string(256, 'v')), "at most 255 bytes"},
+      {Giving("team", "tier", "M\xfcnchen"), "UTF-8 without control characters"},
+      {Giving("team", "tier", "a\nb"), "UTF-8 without control characters"},
       {remove("Tier"), "remove: label"},
       {both, "remove: tier is set as well"},
       {many(65), "set: more than 64"},

@@ -302,6 +302,29 @@ TEST_F(WaiversTest, StayInTheCallersPartOfTheFleet) {
   EXPECT_EQ(parts_.waivers.List(elsewhere, {})->waivers_size(), 0);
 }
 
+TEST_F(WaiversTest, PreviewsAndListsSayOneSeverity) {
+  v1::SetTailoringRequest tailor;
+  v1::Tailoring& tailoring = *tailor.mutable_tailoring();
+  tailoring.set_name("low");
+  tailoring.set_baseline("base");
+  tailoring.mutable_selector()->set_all(true);
+  tailoring.add_rules()->set_rule("r2");
+  tailoring.mutable_rules(0)->set_severity(v1::LOW);
+  const auto made = parts_.tailorings.Set(Admin(), tailor);
+  ASSERT_TRUE(made.ok()) << made.status();
+  ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
+  v1::ListFindingsRequest findings;
+  findings.add_rules("r2");
+  const auto listed = parts_.findings.List(Viewer(), findings);
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  const v1::PreviewWaiverResponse preview = Preview(Request().waiver());
+  ASSERT_EQ(preview.findings_size(), listed->findings_size());
+  for (int i = 0; i < preview.findings_size(); ++i) {
+    EXPECT_EQ(preview.findings(i).severity(), v1::HIGH) << "as the active document says";
+    EXPECT_EQ(listed->findings(i).severity(), v1::HIGH);
+  }
+}
+
 TEST_F(WaiversTest, FindingsAndReportsShowTheMark) {
   ASSERT_TRUE(parts_.AddJudgedHost("h-1", "web-1").ok());
   v1::CreateWaiverRequest request = Request();

@@ -146,6 +146,30 @@ TEST(Evaluate, StaleFactsAnswerNothing) {
   }
 }
 
+TEST(Evaluate, ADatedExemptionEndsThoughTheFactsStayAsTheyAre) {
+  v1::Baseline baseline;
+  v1::Rule& rule = *baseline.add_rules();
+  rule.set_id("1.1");
+  rule.set_scored(true);
+  // kAsOf is early on 2026-01-02.
+  rule.mutable_check()->mutable_container_not_privileged()->mutable_scope()->add_exempt(
+      "* until 2026-01-02");
+  const absl::Time end = absl::FromCivil(absl::CivilDay(2026, 1, 3), absl::UTCTimeZone());
+  const struct {
+    absl::Time as_of, now;
+    bool fails;
+  } rows[] = {{kAsOf, absl::InfinitePast(), false},
+              {kAsOf, end - absl::Nanoseconds(1), false},
+              {kAsOf, end, true},
+              {end, kAsOf, true}};
+  for (const auto& row : rows) {
+    const v1::HostReport report =
+        Evaluate(BaseFacts(Base::kNoncompliant), baseline, {.as_of = row.as_of, .now = row.now});
+    EXPECT_EQ(report.verdicts(0).status() == Verdict::FAIL, row.fails) << row.now;
+    EXPECT_EQ(report.as_of_time().seconds(), absl::ToUnixSeconds(row.as_of));
+  }
+}
+
 TEST(Evaluate, AnotherEngineHasNothingToJudge) {
   const v1::Baseline baseline = Shipped("azure-docker");
   v1::HostFacts podman = BaseFacts(Base::kNoncompliant);

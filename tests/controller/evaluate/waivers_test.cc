@@ -155,6 +155,20 @@ std::string BoundAnswer(Change change) {
   return "gone";
 }
 
+TEST(WaiversTest, WhatANewerCollectorSaysBesideIsNotPartOfWhatWasGranted) {
+  v1::Container container;
+  container.mutable_security_options()->set_no_new_privileges(true);
+  container.add_devices()->set_host_path("/dev/fuse");
+  container.add_device_requests()->set_driver("nvidia");
+  const uint64_t before = GrantedFingerprint(container);
+  for (google::protobuf::Message* part : std::initializer_list<google::protobuf::Message*>{
+           container.mutable_security_options(), container.mutable_devices(0),
+           container.mutable_device_requests(0)}) {
+    part->GetReflection()->MutableUnknownFields(part)->AddVarint(900, 1);
+    EXPECT_EQ(GrantedFingerprint(container), before) << part->GetTypeName();
+  }
+}
+
 TEST(WaiversTest, BoundOnesLapseWhenWhatWasGrantedChanges) {
   using Container = v1::Container;
   const struct {

@@ -231,6 +231,25 @@ TEST_F(FindingPagesTest, HoldWhileHostsChangeAndGo) {
   EXPECT_EQ(all, steady);
 }
 
+TEST_F(FindingPagesTest, AreNotOverWhileDocumentsAreReplaced) {
+  std::vector<v1::Baseline> others = fleet_.baselines;
+  others[0].set_digest(support::Sha256Hex("another document"));
+  ASSERT_TRUE(fleet_.index.SetDocuments(others).ok());
+  FindingQuery query;
+  query.statuses = kFailOrUnknown;
+  query.selection.host_id = "h-1";
+  query.limit = 1000;
+  const auto page = pages_.List(query);
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_FALSE(page->next.empty());
+  std::vector<std::string> all;
+  for (const v1::FleetFinding& finding : page->findings) all.push_back(TextOf(finding));
+  ASSERT_TRUE(fleet_.index.SetDocuments(fleet_.baselines).ok());
+  query.after = page->next;
+  for (const std::string& text : All(query)) all.push_back(text);
+  EXPECT_EQ(all, Expected(fleet_, {Verdict::FAIL, Verdict::UNKNOWN}, {"h-1"}));
+}
+
 // A FAIL verdict may have UNKNOWN findings beside the failing ones; here none has.
 TEST_F(FindingPagesTest, LooksForRareFindingsABoundedWhile) {
   for (int i = 10; i < 50; ++i) {

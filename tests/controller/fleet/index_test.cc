@@ -228,5 +228,34 @@ TEST(FleetIndexTest, AForeignHostThatFallsSilentIsReadAgain) {
   EXPECT_EQ(stale(), 0);
 }
 
+TEST(FleetIndexTest, AsksPoliciesWithoutItsLock) {
+  LiveFleet fleet;
+  fleet.Put("h-1", "web-1", Usual(1));
+  fleet.Put("h-2", "web-2", Usual(1));
+  ASSERT_TRUE(fleet.index.Load().ok());
+  v1::Tailoring tailoring;
+  tailoring.set_name("low");
+  tailoring.set_baseline("azure-docker");
+  tailoring.mutable_selector()->set_all(true);
+  tailoring.add_rules()->set_rule("5.04");
+  tailoring.mutable_rules(0)->set_severity(v1::LOW);
+  int kept = 0;
+  const auto policy =
+      policy::Policy::Make({.documents = {std::make_shared<const v1::Baseline>(fleet.baselines[0])},
+                            .tailorings = {tailoring},
+                            .keep =
+                                [&](const v1::Baseline&) {
+                                  ++kept;
+                                  // Writes to the index: would wait for ever under its lock.
+                                  fleet.index.Seen({{"h-1", store::At(50)}});
+                                  return absl::UnavailableError("not now");
+                                }},
+                           store::At(100));
+  EXPECT_EQ(fleet.index.CountOutdated(*policy), 2);
+  EXPECT_EQ(fleet.index.ListOutdated(*policy, "", 1), std::vector<std::string>{"h-1"});
+  EXPECT_EQ(fleet.index.ListOutdated(*policy, "h-1", 9), std::vector<std::string>{"h-2"});
+  EXPECT_EQ(kept, 4) << "tried for each host";
+}
+
 }  // namespace
 }  // namespace plimsoll::fleet

@@ -44,6 +44,18 @@ TEST_F(MetricsTest, SaysWhatTheFleetIs) {
   EXPECT_THAT(text, HasSubstr("plimsoll_http_responses_total{code=\"404\"} 1\n"));
 }
 
+TEST_F(MetricsTest, NobodyWaitsForRevokedHosts) {
+  ASSERT_TRUE(parts_.AddHost("h-1", "web-1").ok());
+  ASSERT_TRUE(parts_.AddHost("h-2", "web-2").ok());
+  ASSERT_TRUE(parts_.store->enrollment().RevokeHost("h-2", "stolen", store::At(50)).ok());
+  parts_.clock.Advance(absl::Hours(24));
+  for (const char* id : {"h-1", "h-2"}) ASSERT_TRUE(parts_.Show(id).ok());
+  parts_.index.Tick();
+  const std::string text = Text();
+  EXPECT_THAT(text, HasSubstr("plimsoll_hosts{state=\"revoked\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("plimsoll_hosts_stale 1\n"));
+}
+
 class WaivedMetricsTest : public api::WaiversTest {};
 
 TEST_F(WaivedMetricsTest, WhatIsWaivedIsCountedApart) {

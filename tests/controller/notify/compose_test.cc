@@ -63,7 +63,23 @@ TEST(ComposeTest, OneCauseOnManyHostsIsOneGroup) {
   ASSERT_EQ(told.groups_size(), 2);
   EXPECT_EQ(told.groups(0).rule_id(), "5.31") << "worst first";
   EXPECT_EQ(told.groups(1).host_count(), 150);
+  EXPECT_EQ(told.groups(1).event_count(), 150);
   EXPECT_EQ(told.groups(1).events_size(), kMostShown);
+}
+
+TEST(ComposeTest, OnlyRulesFailOnHosts) {
+  Event back = Failure("h2", "5.04");
+  back.set_kind(Event::RECOVERY);
+  Event stale = Failure("h3", "");
+  stale.set_kind(Event::HOST_STALE);
+  Event scan;
+  scan.set_kind(Event::SCAN_ENDED);
+  scan.set_object_id("s1");
+  EXPECT_EQ(
+      Compose("n", ChannelOf(""), {scan, stale, back, Failure("h1", "5.04")}, absl::Now()).title(),
+      "1 new failure (1 high), 1 recovery on 2 hosts, 1 host stopped reporting, 1 scan ended");
+  EXPECT_EQ(Compose("n", ChannelOf(""), {scan, stale}, absl::Now()).title(),
+            "1 host stopped reporting, 1 scan ended");
 }
 
 TEST(ComposeTest, WhatComesAndGoesWithinTheWindowIsNotTold) {

@@ -22,7 +22,8 @@ using Event = v1::NotificationEvent;
 
 const absl::Time kNow = absl::FromUnixSeconds(1800000005);
 // What a host may call itself to be taken for something else.
-constexpr char kEvil[] = "x\r\nBcc: all@example.com\n<104>1 forged=1|\\ \x1b[31m";
+constexpr char kEvil[] =
+    "x\r\nBcc: all@example.com\n<104>1 forged=1|\\ \x1b[31m\xC2\x85\xC2\x9b[31m M\xC3\xBCnchen";
 
 Event Evil() {
   Event event = Failure("h-1", "5.04", v1::CRITICAL);
@@ -69,8 +70,9 @@ TEST(CefTest, EscapesWhatItIsMadeOf) {
   const std::string line = CefLine(Evil());
   EXPECT_THAT(line, StartsWith("CEF:0|Plimsoll|plimsoll-controller|0.1.0|azure-docker:5.04|"
                                "New failure|10|rt=1800000000000 cat=NEW_FAILURE dvchost="));
-  EXPECT_EQ(line.find_first_of("\r\n\x1b"), std::string::npos);
+  EXPECT_EQ(line.find_first_of("\r\n\x1b\xC2"), std::string::npos);
   EXPECT_THAT(line, HasSubstr("forged\\=1|\\\\"));
+  EXPECT_THAT(line, HasSubstr(" [31m  [31m M\xC3\xBCnchen")) << "C1 controls are blanks";
 }
 
 TEST(OcsfTest, AFailureIsAComplianceFindingAndARecoveryClosesIt) {
@@ -86,6 +88,34 @@ TEST(OcsfTest, AFailureIsAComplianceFindingAndARecoveryClosesIt) {
   const std::string uid = "\"uid\":\"h-1/azure-docker/5.04\"";
   EXPECT_THAT(failed, HasSubstr(uid));
   EXPECT_THAT(closed, HasSubstr(uid)) << "the same finding";
+}
+
+TEST(EmailTest, SaysHowManyEventsAreLeftOut) {
+  std::vector<Event> events;
+  for (int i = 0; i < 103; ++i) {
+    Event& scan = events.emplace_back();
+    scan.set_kind(Event::SCAN_ENDED);
+    scan.set_object_id(absl::StrCat("s", i));
+  }
+  const std::string text =
+      EmailMessage(Compose("nd-1", ChannelOf(""), events, kNow), v1::EmailTarget(), kNow);
+  const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits("\r\n\r\n", 1));
+  std::string body;
+  ASSERT_TRUE(absl::Base64Unescape(absl::StrReplaceAll(parts.at(1), {{"\r\n", ""}}), &body));
+  EXPECT_THAT(body, HasSubstr("  and 3 more\n"));
+}
+
+TEST(SyslogTest, OneMoreMessageForWhatIsLeftOut) {
+  std::vector<Event> events;
+  for (int i = 0; i < kMostLines + 2; ++i) {
+    events.push_back(Failure(absl::StrCat("h", i), "5.04", v1::CRITICAL));
+  }
+  const v1::Notification told = Compose("nd-1", ChannelOf("syslog { }"), events, kNow);
+  const auto lines = SyslogMessages(told, v1::SyslogTarget::OCSF, "ctl-1", kNow);
+  ASSERT_EQ(lines.size(), kMostLines + 1);
+  EXPECT_THAT(lines.back(), HasSubstr("\"message\":\"and 2 more: New failure, critical: "
+                                      "azure-docker 5.04 Title of 5.04\""));
+  EXPECT_THAT(lines.back(), HasSubstr("\"class_uid\":0")) << "no finding of its own";
 }
 
 TEST(SyslogTest, OneMessageForEachEvent) {

@@ -194,6 +194,47 @@ TEST(PolicyTest, TailoringsMakeDocumentsOfTheirOwn) {
   EXPECT_NE(both.key, dev.key);
 }
 
+TEST(PolicyTest, DatedEntriesOfListsHoldUntilTheirEnd) {
+  // At(0) is 2023-11-14 22:13:20 UTC.
+  auto document = std::make_shared<v1::Baseline>();
+  document->set_id("one");
+  document->set_digest("d1");
+  v1::Rule& rule = *document->add_rules();
+  rule.set_id("1.1");
+  rule.mutable_check()->mutable_container_not_privileged()->mutable_scope()->add_exempt(
+      "web until 2023-11-14");
+  v1::Tailoring tailoring;
+  tailoring.set_name("t");
+  tailoring.set_baseline("one");
+  tailoring.mutable_selector()->set_expression("env=dev");
+  v1::RuleTailoring& tailored = *tailoring.add_rules();
+  tailored.set_rule("1.1");
+  (*tailored.mutable_parameters())["scope"] = "{exempt: [db until 2023-11-16]}";
+  const absl::Time first = absl::FromCivil(absl::CivilDay(2023, 11, 15), absl::UTCTimeZone());
+  const absl::Time second = first + absl::Hours(48);
+  const struct {
+    absl::Time now, until;
+  } rows[] = {{At(0), first},
+              {first - absl::Nanoseconds(1), first},
+              {first, second},
+              {second, absl::InfiniteFuture()}};
+  std::vector<std::shared_ptr<const Policy>> policies;
+  for (const auto& row : rows) {
+    policies.push_back(Policy::Make({.documents = {document}, .tailorings = {tailoring}}, row.now));
+    EXPECT_EQ(policies.back()->until(), row.until) << row.now;
+    EXPECT_EQ(policies.back()->For("h", {}).now, row.now);
+  }
+  EXPECT_EQ(policies[1]->digest(), policies[0]->digest());
+  EXPECT_EQ(policies[1]->For("h", {}).key, policies[0]->For("h", {}).key);
+  for (const size_t later : {size_t{2}, size_t{3}}) {
+    EXPECT_NE(policies[later]->digest(), policies[later - 1]->digest());
+    EXPECT_NE(policies[later]->For("h", {}).key, policies[later - 1]->For("h", {}).key);
+  }
+  // Without a date nothing lapses.
+  EXPECT_EQ(Make({}, 0)->For("h", {}).key, Make({}, 1'000'000)->For("h", {}).key);
+  EXPECT_EQ(Policy::Plain({*document})->until(), absl::InfiniteFuture());
+}
+
 TEST(PolicyTest, BindingsAreOfTheirHost) {
   store::StoredWaiver bound = MakeWaiver("w-1");
   bound.waiver.set_bound_to_facts(true);

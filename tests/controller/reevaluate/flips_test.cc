@@ -64,6 +64,8 @@ TEST(FlipsTest, TellsWhatDiffers) {
        [](Case& c) { c.Set(Verdict::FAIL, {"b"}); }, "1.1/a FAIL>PASS; "},
       {"switched off", [](Case& c) { c.Set(Verdict::FAIL, {"a"}); },
        [](Case& c) { c.Set(Verdict::NOT_APPLICABLE); }, "1.1/a FAIL>NOT_APPLICABLE; "},
+      {"left to a person", [](Case& c) { c.Set(Verdict::FAIL, {"a"}); },
+       [](Case& c) { c.Set(Verdict::MANUAL); }, "1.1/a FAIL>MANUAL; "},
       {"waived", [](Case& c) { c.Set(Verdict::FAIL, {"a"}); },
        [](Case& c) { c.Set(Verdict::FAIL, {"a"}, "w-1"); }, "1.1/a FAIL>FAILw; "},
       {"the rule as a whole", [](Case&) {}, [](Case& c) { c.Set(Verdict::UNKNOWN); },

@@ -225,6 +225,39 @@ TEST_F(ReevaluatorTest, AWaiverThatBeginsAndEndsIsJudgedWithoutNewFacts) {
   EXPECT_EQ(store_->hosts().Get("host 3")->counts().at("azure-docker").waived(), 0);
 }
 
+TEST_F(ReevaluatorTest, AnExemptionThatEndsIsJudgedWithoutNewFacts) {
+  v1::Tailoring tailoring;
+  tailoring.set_name("exempt");
+  tailoring.set_baseline("azure-docker");
+  tailoring.mutable_selector()->set_all(true);
+  v1::RuleTailoring& rule = *tailoring.add_rules();
+  rule.set_rule("5.04");
+  // To the end of the day of At(0), which is At(6400).
+  (*rule.mutable_parameters())["scope"] = "{exempt: ['* until 2023-11-14']}";
+  const auto set = store_->tailorings().Set(tailoring, "a", At(1));
+  ASSERT_TRUE(set.ok()) << set.status();
+  AddHosts(3);
+  Reevaluator reevaluator(*store_, *book_, *index_, clock_);
+  book_->OnChanged([&] { reevaluator.Wake(); });
+  ASSERT_TRUE(book_->Reload().ok());
+  EXPECT_EQ(book_->current()->until(), At(6400));
+  reevaluator.Start();
+  reevaluator.Await();
+  EXPECT_TRUE(Outdated().empty());
+  clock_.Advance(absl::Seconds(5400));
+  ASSERT_TRUE(book_->Reload().ok());
+  reevaluator.Await();
+  EXPECT_TRUE(Outdated().empty());
+  EXPECT_EQ(reevaluator.progress().stored, 6);
+  const auto history = store_->reports().ListTransitions({.host_id = "host 1", .rule_id = "5.04"});
+  ASSERT_TRUE(history.ok()) << history.status();
+  ASSERT_FALSE(history->transitions.empty());
+  const v1::Transition& last = history->transitions[0];
+  EXPECT_EQ(last.cause(), v1::Transition::WAIVER);
+  EXPECT_EQ(last.from(), v1::Verdict::NOT_APPLICABLE);
+  EXPECT_EQ(last.to(), v1::Verdict::FAIL);
+}
+
 TEST(JudgeHostTest, JudgesAsTheEvaluatorDoes) {
   const std::vector<v1::Baseline> baselines = Shipped();
   const v1::HostFacts facts = MakeFacts("alpha");

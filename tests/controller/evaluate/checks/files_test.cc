@@ -13,7 +13,7 @@ namespace {
 using v1::FileFact;
 using v1::Verdict;
 
-// The vectors of rules.md S4, sections 8.9 and 8.10 among them.
+// The vectors of rules.md S4.
 TEST(ExtraBits, OfTheStatedVectors) {
   struct Vector {
     uint32_t allowed;

@@ -45,6 +45,21 @@ TEST(GlobList, Matches) {
   }
 }
 
+TEST(GlobList, LastDaysAreFoundInAllListsOfAllChecks) {
+  v1::Baseline baseline;
+  baseline.set_description("until 2026-01-01");
+  auto& privileged = *baseline.add_rules()->mutable_check()->mutable_container_not_privileged();
+  privileged.mutable_scope()->add_exempt("web until 2026-01-02");
+  privileged.mutable_scope()->add_exempt("db until soon");
+  privileged.mutable_scope()->add_exempt("cache");
+  auto& ports = *baseline.add_rules()->mutable_check()->mutable_container_ports_bound();
+  ports.add_allowed_wildcard_ports("80/tcp until 2025-12-31");
+  ports.mutable_scope()->add_exempt("web until 2026-01-02");
+  EXPECT_EQ(LastDaysOf(baseline),
+            (std::set<absl::CivilDay>{absl::CivilDay(2025, 12, 31), absl::CivilDay(2026, 1, 2)}));
+  EXPECT_EQ(EndOf(absl::CivilDay(2026, 1, 2)), At("2026-01-03T00:00:00Z"));
+}
+
 TEST(GlobList, EmptyMatchesNothing) {
   const List entries;
   const GlobList list(entries, absl::InfiniteFuture());
