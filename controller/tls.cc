@@ -74,7 +74,7 @@ absl::StatusOr<access::ServerIdentity> LoadServerIdentity(const std::string& cer
   if (certificates.empty()) {
     return Unusable(certificate_file, "is no certificate; it must be in PEM form");
   }
-  const support::KeyPtr key = access::ReadPrivateKey(*key_pem);
+  const support::KeyPtr key = support::ReadPrivateKey(*key_pem);
   if (!key) return Unusable(key_file, "is no private key, or has a password; it must have none");
   if (X509_check_private_key(certificates.front().get(), key.get()) != 1) {
     ERR_clear_error();

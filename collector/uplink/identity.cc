@@ -80,7 +80,7 @@ struct Parsed {
 absl::StatusOr<Parsed> Parse(const std::string& key_pem, const std::string& certificate_pem) {
   CertificatePtr certificate(
       PEM_read_bio_X509(ReadBio(certificate_pem).get(), nullptr, nullptr, nullptr));
-  KeyPtr key(PEM_read_bio_PrivateKey(ReadBio(key_pem).get(), nullptr, nullptr, nullptr));
+  KeyPtr key = support::ReadPrivateKey(key_pem);
   if (!certificate || !key || X509_check_private_key(certificate.get(), key.get()) != 1) {
     return absl::FailedPreconditionError(
         absl::StrCat("host.pem and host.key do not belong together (", OpensslError(), ")"));
@@ -106,7 +106,7 @@ absl::StatusOr<KeyAndRequest> MakeKeyAndRequest() {
 }
 
 absl::StatusOr<std::string> MakeRequest(const std::string& key_pem) {
-  KeyPtr key(PEM_read_bio_PrivateKey(ReadBio(key_pem).get(), nullptr, nullptr, nullptr));
+  KeyPtr key = support::ReadPrivateKey(key_pem);
   if (!key)
     return absl::FailedPreconditionError(absl::StrCat("host.key is no key: ", OpensslError()));
   return RequestFor(key.get());
@@ -132,7 +132,7 @@ absl::StatusOr<KeyAndRequest> KeyToEnroll(const std::string& state_dir) {
 }
 
 absl::StatusOr<std::string> KeyFingerprint(const std::string& key_pem) {
-  KeyPtr key(PEM_read_bio_PrivateKey(ReadBio(key_pem).get(), nullptr, nullptr, nullptr));
+  KeyPtr key = support::ReadPrivateKey(key_pem);
   unsigned char* der = nullptr;
   const int size = key == nullptr ? 0 : i2d_PUBKEY(key.get(), &der);
   if (size <= 0) return absl::InternalError(absl::StrCat("encode key: ", OpensslError()));

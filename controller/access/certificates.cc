@@ -55,12 +55,6 @@ absl::StatusOr<std::string> CertificatePem(X509* certificate) {
   return BioText(bio.get());
 }
 
-KeyPtr ReadPrivateKey(absl::string_view pem) {
-  // Without a callback OpenSSL asks the terminal for the password, and waits.
-  return KeyPtr(PEM_read_bio_PrivateKey(
-      ReadBio(pem).get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr));
-}
-
 std::vector<CertificatePtr> ReadCertificates(absl::string_view pem) {
   std::vector<CertificatePtr> certificates;
   const BioPtr bio = ReadBio(pem);

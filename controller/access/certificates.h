@@ -20,8 +20,6 @@ support::KeyPtr NewKey();
 // PKCS#8, PEM.
 absl::StatusOr<std::string> KeyPem(EVP_PKEY* key);
 absl::StatusOr<std::string> CertificatePem(X509* certificate);
-// A private key; null when it is none or has a password, which is never asked for.
-support::KeyPtr ReadPrivateKey(absl::string_view pem);
 // Every certificate in `pem`, in its order; what else is there is passed over.
 std::vector<support::CertificatePtr> ReadCertificates(absl::string_view pem);
 // SubjectPublicKeyInfo, DER, and back; null when it is none.

@@ -138,7 +138,7 @@ absl::StatusOr<std::unique_ptr<Issuer>> Issuer::Parse(const std::string& chain_p
     return Wrong(names.chain, absl::StrCat("is no certificate (", OpensslError(), ")"));
   if (issuer->chain_.size() > kLongestChain)
     return Wrong(names.chain, "holds more than 8 certificates");
-  issuer->key_ = ReadPrivateKey(key_pem);
+  issuer->key_ = support::ReadPrivateKey(key_pem);
   if (!issuer->key_) {
     return Wrong(names.key,
                  absl::StrCat("is no private key, or has a password (", OpensslError(), ")"));
@@ -208,7 +208,7 @@ absl::StatusOr<std::unique_ptr<Issuer>> Issuer::LoadOrCreate(const std::string& 
   if (!key.ok()) return key.status();
   if (absl::IsNotFound(chain.status())) {
     // A key that is there without its certificate is kept: hosts that trust it go on doing so.
-    const KeyPtr kept = ReadPrivateKey(*key);
+    const KeyPtr kept = support::ReadPrivateKey(*key);
     if (!kept) {
       return Unusable(absl::StrCat(KeyFile(dir), " is no private key, or has a password (",
                                    OpensslError(), ")"));

@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "controller/access/permissions.h"
 #include "controller/api/identity.h"
 #include "controller/api/paging.h"
 #include "controller/api/requests.h"

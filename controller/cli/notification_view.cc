@@ -42,7 +42,7 @@ std::string SeverityOf(const v1::NotificationChannel& channel) {
 
 std::string WindowOf(const v1::NotificationChannel& channel) {
   if (!channel.has_window()) return "10s";
-  return absl::FormatDuration(support::ToDuration(channel.window()));
+  return absl::FormatDuration(support::FromDuration(channel.window()));
 }
 
 std::string PaintState(const Session& session, v1::NotificationDelivery::State state) {

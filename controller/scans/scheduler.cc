@@ -11,6 +11,7 @@
 #include "controller/scans/cron.h"
 #include "proto/support/digest.h"
 #include "proto/support/logging.h"
+#include "proto/support/times.h"
 
 namespace plimsoll::scans {
 namespace {
@@ -26,10 +27,6 @@ google::protobuf::Timestamp ToProto(absl::Time time) {
   proto.set_seconds(micros / 1'000'000);
   proto.set_nanos(static_cast<int32_t>(micros % 1'000'000 * 1000));
   return proto;
-}
-
-absl::Duration ToDuration(const google::protobuf::Duration& proto) {
-  return absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
 }
 
 std::string KeyOf(const std::string& schedule_id, absl::Time scheduled) {
@@ -61,7 +58,7 @@ struct Timetable {
     if (!zone.ok()) {
       return absl::InvalidArgumentError(absl::StrCat("time_zone: ", zone.status().message()));
     }
-    return Timetable{*cron, *zone, ToDuration(schedule.jitter()), schedule.id()};
+    return Timetable{*cron, *zone, support::FromDuration(schedule.jitter()), schedule.id()};
   }
 
   store::NextRun Next(absl::Time after) const {
@@ -150,8 +147,8 @@ absl::StatusOr<store::Firing> Decide(const store::StoredSchedule& stored, absl::
   scan.id = absl::StrCat("s-", KeyOf(schedule.id(), newest.scheduled).substr(0, 16));
   scan.created_by = schedule.created_by();
   scan.create_time = now;
-  scan.deadline =
-      now + (schedule.has_timeout() ? ToDuration(schedule.timeout()) : kDefaultScanTimeout);
+  scan.deadline = now + (schedule.has_timeout() ? support::FromDuration(schedule.timeout())
+                                                : kDefaultScanTimeout);
   scan.host_ids = *std::move(hosts);
   scan.selector = schedule.selector();
   scan.reason = absl::StrCat("schedule ", schedule.name());

@@ -43,6 +43,13 @@ inline BioPtr ReadBio(absl::string_view bytes) {
   return BioPtr(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
 }
 
+// A private key, PEM; null: none, or one with a password, which is never asked for.
+inline KeyPtr ReadPrivateKey(absl::string_view pem) {
+  // Without a callback OpenSSL asks the terminal, and waits.
+  return KeyPtr(PEM_read_bio_PrivateKey(
+      ReadBio(pem).get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr));
+}
+
 // What was written to a memory BIO.
 inline std::string BioText(BIO* bio) {
   char* data = nullptr;

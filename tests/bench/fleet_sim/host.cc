@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "proto/support/clock.h"
+#include "proto/support/times.h"
 #include "proto/support/version.h"
 
 namespace plimsoll::fleet_sim {
@@ -21,10 +22,6 @@ constexpr absl::Duration kFirstPause = absl::Seconds(1);
 constexpr absl::Duration kTurn = absl::Milliseconds(100);
 
 int64_t WallMicros() { return absl::ToUnixMicros(support::Clock::Real().Now()); }
-
-absl::Duration ToDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
 
 // Of a machine that has not been restarted since it enrolled.
 std::string BootId(uint64_t seed) {
@@ -142,7 +139,7 @@ void Host::OnMessage(const v1::ToCollector& message, size_t bytes) {
       OnResync();
       break;
     case v1::ToCollector::kSlowDown: {
-      const absl::Duration pause = ToDuration(message.slow_down().pause());
+      const absl::Duration pause = support::FromDuration(message.slow_down().pause());
       silent_until_ = driver_.now() + pause;
       Wait(pause, Wake::kResume);
       world_.stats.Do([](Counts& c) { ++c.slow_downs; });
@@ -175,7 +172,7 @@ void Host::OnWelcome(const v1::Welcome& welcome) {
   heartbeat_interval_ = world_.options.heartbeat_interval;
   if (heartbeat_interval_ == absl::ZeroDuration()) {
     heartbeat_interval_ = welcome.has_heartbeat_interval()
-                              ? ToDuration(welcome.heartbeat_interval())
+                              ? support::FromDuration(welcome.heartbeat_interval())
                               : absl::Seconds(30);
   }
   // Spread, so that a fleet that connects at once does not beat at once.
