@@ -177,7 +177,9 @@ TEST_F(ScopeTest, ScansAreOfThePart) {
   one.set_id(mixed->id());
   EXPECT_EQ(absl::StrJoin(parts_.scans.Get(viewer_, one)->selector().hosts(), " "), "h-1 shop-2");
   EXPECT_EQ(parts_.scans.Get(Viewer(), one)->selector().hosts_size(), 4);
-  for (const v1::Scan& scan : parts_.scans.List(viewer_, {})->scans()) {
+  const auto listed = parts_.scans.List(viewer_, {});
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  for (const v1::Scan& scan : listed->scans()) {
     EXPECT_EQ(absl::StrJoin(scan.selector().hosts(), " "),
               scan.id() == mixed->id() ? "h-1 shop-2" : "");
   }
@@ -254,7 +256,8 @@ TEST_F(ScopeTest, WaiversTellOfNoHostOutside) {
   for (const auto& [who, hosts, bound] :
        {std::tuple(viewer_, "h-1", false), std::tuple(Viewer(), "h-1 h-3", true)}) {
     std::vector<v1::Waiver> seen = {*parts_.waivers.Get(who, get)};
-    for (const v1::Waiver& each : parts_.waivers.List(who, {})->waivers()) seen.push_back(each);
+    const auto listed = parts_.waivers.List(who, {});
+    for (const v1::Waiver& each : listed->waivers()) seen.push_back(each);
     seen.push_back(parts_.waivers.ListHistory(who, history)->changes(0).waiver());
     EXPECT_EQ(seen.size(), 3u);
     for (const v1::Waiver& waiver : seen) {

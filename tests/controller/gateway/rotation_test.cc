@@ -21,6 +21,15 @@ class RotationTest : public GatewayTest {
     EXPECT_TRUE(identity.ok()) << identity.status();
     return identity.ok() ? *identity : uplink::Identity();
   }
+  // Until the session counts as begun, which is a moment after its Welcome was sent.
+  void Connect(TestCollector& collector) {
+    const int64_t before = rotating_->stats.sessions_begun;
+    Greet(collector);
+    for (int i = 0; i < 10'000 && rotating_->stats.sessions_begun == before; ++i) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    ASSERT_GT(rotating_->stats.sessions_begun, before);
+  }
   // Twice: when it is seen, and when it is due.
   void Tick() {
     rotating_->service->Tick();
@@ -47,7 +56,7 @@ TEST_F(RotationTest, AConnectedHostGetsTheNewBundleOnce) {
   uplink::Identity identity = Enrol("web-1");
   {
     TestCollector collector(rotating_->address, identity);
-    Greet(collector);
+    Connect(collector);
     Tick();
     EXPECT_TRUE(IsSilent(collector));
     ASSERT_TRUE(authorities_->Begin("", "").ok());
@@ -61,7 +70,7 @@ TEST_F(RotationTest, AConnectedHostGetsTheNewBundleOnce) {
   EXPECT_EQ(authorities_->Describe()->outdated_host_count(), 1);
   // For the key that it has: it connects with it, and that is what counts.
   TestCollector again(rotating_->address, identity);
-  Greet(again);
+  Connect(again);
   Tick();
   EXPECT_TRUE(IsSilent(again));
   EXPECT_EQ(authorities_->Describe()->outdated_host_count(), 0);
@@ -80,7 +89,7 @@ TEST_F(RotationTest, AHostThatWasAwayGetsItWhenItConnects) {
   const uplink::Identity identity = Enrol("web-1");
   ASSERT_TRUE(authorities_->Begin("", "").ok());
   TestCollector collector(rotating_->address, identity);
-  Greet(collector);
+  Connect(collector);
   Tick();
   EXPECT_EQ(After(identity, Next(collector)).ca_pem, authorities_->BundlePem());
 }
@@ -88,7 +97,7 @@ TEST_F(RotationTest, AHostThatWasAwayGetsItWhenItConnects) {
 TEST_F(RotationTest, ARevokedHostGetsNothing) {
   const uplink::Identity identity = Enrol("web-1");
   TestCollector collector(rotating_->address, identity);
-  Greet(collector);
+  Connect(collector);
   ASSERT_TRUE(store_->enrollment().RevokeHost(identity.host_id, "stolen", clock_.Now()).ok());
   ASSERT_TRUE(authorities_->Begin("", "").ok());
   Tick();

@@ -293,7 +293,7 @@ TEST_F(NotifierTest, ASecretOfAnotherKeyIsAnErrorThatSaysSo) {
   std::filesystem::remove(other_file);
   const auto delivery = other.Test(*store_->notifications().Get("oncall"), "anna");
   ASSERT_TRUE(delivery.ok()) << delivery.status();
-  EXPECT_THAT(delivery->error(), HasSubstr("share pki/secrets.key"));
+  EXPECT_THAT(delivery->error(), HasSubstr("restore that from a backup"));
   EXPECT_THAT(sender_.Await(0), IsEmpty());
 }
 

@@ -174,7 +174,8 @@ TEST(CronTest, SecondsAndFractionsDoNotMoveIt) {
 
 // Against a walk over every minute, which knows nothing of how Next searches.
 
-// Does a field match? Written from the manual, not from the parser. `last` ends `*` and `a/n`.
+// Does a field match? Written from the manual, not from the parser. `last` ends `*` and `a/n`;
+// steps from Sunday as 7 end there.
 bool FieldMatches(const std::string& field, int value, int first, int last) {
   for (const absl::string_view part : absl::StrSplit(field, ',')) {
     const std::vector<std::string> step = absl::StrSplit(part, '/');
@@ -183,7 +184,9 @@ bool FieldMatches(const std::string& field, int value, int first, int last) {
     if (step[0] != "*") {
       const std::vector<std::string> range = absl::StrSplit(step[0], '-');
       begin = std::stoi(range[0]);
-      end = range.size() > 1 ? std::stoi(range[1]) : step.size() > 1 ? last : begin;
+      end = range.size() > 1  ? std::stoi(range[1])
+            : step.size() > 1 ? std::max(last, begin)
+                              : begin;
     }
     const int by = step.size() > 1 ? std::stoi(step[1]) : 1;
     if (value >= begin && value <= end && (value - begin) % by == 0) return true;
