@@ -63,7 +63,9 @@ TEST_F(ActivityLogTest, ManyThreadsMakeOneChain) {
   ASSERT_EQ(entries.size(), 200u);
   for (size_t i = 0; i < entries.size(); ++i) {
     EXPECT_EQ(entries[i].sequence(), static_cast<int64_t>(200 - i));
-    if (i > 0) EXPECT_EQ(entries[i - 1].previous_hash(), entries[i].hash());
+    if (i > 0) {
+      EXPECT_EQ(entries[i - 1].previous_hash(), entries[i].hash());
+    }
   }
 }
 

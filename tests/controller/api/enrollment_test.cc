@@ -169,7 +169,9 @@ TEST_F(EnrollmentTokensTest, LabelsAreHeldToTheirBounds) {
     (*request.mutable_labels())[c.key] = c.value;
     const absl::Status status = parts_.enrollment->Create(Admin(), request).status();
     EXPECT_EQ(status.ok(), c.good) << c.key << ": " << status;
-    if (!c.good) EXPECT_TRUE(absl::StartsWith(status.message(), "labels: ")) << status;
+    if (!c.good) {
+      EXPECT_TRUE(absl::StartsWith(status.message(), "labels: ")) << status;
+    }
     v1::ApproveEnrollmentRequest approval;
     approval.set_id("e-none");
     (*approval.mutable_labels())[c.key] = c.value;

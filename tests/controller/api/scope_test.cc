@@ -116,7 +116,7 @@ TEST_F(ScopeTest, HostsOutsideAreNotThere) {
   EXPECT_TRUE(parts_.hosts.Get(viewer_, For<v1::GetHostRequest>("shop-1")).ok());
   const absl::Status missing =
       parts_.hosts.Get(viewer_, For<v1::GetHostRequest>("nosuch")).status();
-  for (const std::string& outside : {"h-3", "bank-1", "h-5"}) {
+  for (const char* outside : {"h-3", "bank-1", "h-5"}) {
     const absl::Status status =
         parts_.hosts.Get(viewer_, For<v1::GetHostRequest>(outside)).status();
     EXPECT_TRUE(absl::IsNotFound(status)) << status;

@@ -102,7 +102,9 @@ TEST_F(WaiversTest, PreviewsExactlyWhatItWouldCover) {
     std::string token;
     do {
       const v1::PreviewWaiverResponse page = Preview(waiver, size, token);
-      if (token.empty()) EXPECT_EQ(page.finding_count(), 6);
+      if (token.empty()) {
+        EXPECT_EQ(page.finding_count(), 6);
+      }
       EXPECT_LE(page.findings_size(), size);
       pages.mutable_findings()->MergeFrom(page.findings());
       token = page.next_page_token();

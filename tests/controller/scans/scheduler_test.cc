@@ -47,7 +47,9 @@ class SchedulerTest : public ::testing::Test {
       lines.push_back(absl::StrCat(
           absl::FormatTime("%H:%M ", TimeOf(run.scheduled_time()), absl::UTCTimeZone()),
           v1::ScheduleRun::Outcome_Name(run.outcome())));
-      if (!run.scan_id().empty()) EXPECT_TRUE(store_->scans().Get(run.scan_id()).ok());
+      if (!run.scan_id().empty()) {
+        EXPECT_TRUE(store_->scans().Get(run.scan_id()).ok());
+      }
     }
     return lines;
   }
