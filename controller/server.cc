@@ -163,7 +163,7 @@ class RealServer : public Server {
     workers_.reset();
     Warn("last uses not noted", authenticator_.FlushUses());
     Warn("day not kept", days_.Keep(true));
-    Warn("end of sessions not stored", store_->controllers().Leave(id_, clock_.Now()));
+    Warn("end of sessions not stored", store_->controllers().Leave(id_));
   }
 
   void Stop() override {

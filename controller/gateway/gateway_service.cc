@@ -53,7 +53,7 @@ SessionContext::SessionContext(GatewayParts given)
       answer_lane(parts.workers, parts.options.answer_workers) {}
 
 void SessionContext::Store(SessionEnd end) {
-  const absl::Status status = parts.store.hosts().EndSession(end.host_id, end.epoch, end.time);
+  const absl::Status status = parts.store.hosts().EndSession(end.host_id, end.epoch, end.last_heard);
   if (absl::IsUnavailable(status)) {
     absl::MutexLock lock(&mutex);
     unstored.push_back(std::move(end));
@@ -168,6 +168,13 @@ void GatewayService::Flush(absl::Time since, absl::Time now) {
 }
 
 void GatewayService::Drain(absl::Duration patience) {
+  absl::Time since;
+  {
+    absl::MutexLock lock(&mutex_);
+    since = seen_until_;
+  }
+  // What ControllerStore::Leave finds.
+  Flush(since, context_.parts.clock.Now());
   context_.parts.sessions.Drain();
   context_.parts.ingest.Stop(patience);
   context_.budget.Open();

@@ -45,7 +45,8 @@ struct SessionEnd {
   std::string host_id;
   // Of its lease.
   int64_t epoch = 0;
-  absl::Time time;
+  // When the host was last heard: one that is cut off for its silence is not seen by that.
+  absl::Time last_heard;
 };
 
 // What sessions share beside the parts.

@@ -153,7 +153,7 @@ void Session::OnDone() {
   // A controller that stops ends all its sessions with one statement (ControllerStore::Leave).
   if (parts_.sessions.IsDraining()) return;
   shared_.session_lane.Add(
-      [&shared = shared_, end = SessionEnd{peer_.host_id, stream_.epoch, parts_.clock.Now()}] {
+      [&shared = shared_, end = SessionEnd{peer_.host_id, stream_.epoch, LastHeard()}] {
         shared.Store(end);
       });
 }

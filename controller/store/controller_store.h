@@ -32,8 +32,9 @@ class ControllerStore {
   // controllers. Returns the ids of hosts whose sessions ended. Safe to call on every controller at
   // once.
   absl::StatusOr<std::vector<std::string>> ExpireDead(absl::Duration silence);
-  // This controller stops: ends its sessions and forgets it.
-  absl::Status Leave(const std::string& id, absl::Time now);
+  // This controller stops: ends its sessions, with last-seen times as they are stored, and forgets
+  // it.
+  absl::Status Leave(const std::string& id);
   // All other controllers are dead for certain (an embedded database just started): ends their
   // sessions.
   absl::Status LeaveOthers(const std::string& id);

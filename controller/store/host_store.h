@@ -79,8 +79,9 @@ class HostStore {
   // disk). NOT_FOUND: no such host; PERMISSION_DENIED: revoked or removed; FAILED_PRECONDITION:
   // quarantined, now or before, with the reason.
   absl::StatusOr<SessionLease> BeginSession(const SessionStart& start);
-  // Does nothing when a later session has the lease. NOT_FOUND.
-  absl::Status EndSession(const std::string& host_id, int64_t epoch, absl::Time time);
+  // `last_heard` moves the last-seen time, never back. Does nothing when a later session has the
+  // lease. NOT_FOUND.
+  absl::Status EndSession(const std::string& host_id, int64_t epoch, absl::Time last_heard);
   // Last-seen times, in one statement; never moves one back.
   absl::Status Touch(const std::map<std::string, absl::Time>& last_seen);
 

@@ -19,21 +19,19 @@ constexpr Statement kForgetOthers = {"controllers_forget_others",
                                      "DELETE FROM controller WHERE id <> $1"};
 
 // Sessions end by losing their epoch, so that a controller that only seemed dead finds out.
-#define PLIMSOLL_END_SESSIONS(which, seen)                                                   \
-  "WITH ended AS (SELECT id FROM host WHERE connected AND " which                            \
-  " ORDER BY id FOR NO KEY UPDATE)"                                                          \
-  " UPDATE host SET connected = false, session_epoch = session_epoch + 1, last_seen = " seen \
-  ", changed = pg_current_xact_id() FROM ended WHERE host.id = ended.id RETURNING host.id"
+#define PLIMSOLL_END_SESSIONS(which)                                       \
+  "WITH ended AS (SELECT id FROM host WHERE connected AND " which          \
+  " ORDER BY id FOR NO KEY UPDATE)"                                        \
+  " UPDATE host SET connected = false, session_epoch = session_epoch + 1," \
+  " changed = pg_current_xact_id() FROM ended WHERE host.id = ended.id RETURNING host.id"
 // Whoever has no row has been forgotten, if not just now.
 constexpr Statement kEndOrphans = {
     "controllers_end_orphans",
-    PLIMSOLL_END_SESSIONS("NOT EXISTS (SELECT FROM controller c WHERE c.id = session_controller)",
-                          "last_seen")};
-constexpr Statement kEndOwn = {
-    "controllers_end_own",
-    PLIMSOLL_END_SESSIONS("session_controller = $1", "greatest(last_seen, $2::timestamptz)")};
+    PLIMSOLL_END_SESSIONS("NOT EXISTS (SELECT FROM controller c WHERE c.id = session_controller)")};
+constexpr Statement kEndOwn = {"controllers_end_own",
+                               PLIMSOLL_END_SESSIONS("session_controller = $1")};
 constexpr Statement kEndOthers = {"controllers_end_others",
-                                  PLIMSOLL_END_SESSIONS("session_controller <> $1", "last_seen")};
+                                  PLIMSOLL_END_SESSIONS("session_controller <> $1")};
 #undef PLIMSOLL_END_SESSIONS
 
 std::vector<std::string> Ended(Transaction& tx, const pqxx::result& rows) {
@@ -60,10 +58,10 @@ absl::StatusOr<std::vector<std::string>> ControllerStore::ExpireDead(absl::Durat
                         });
 }
 
-absl::Status ControllerStore::Leave(const std::string& id, absl::Time now) {
+absl::Status ControllerStore::Leave(const std::string& id) {
   return pool_.Transact("end this controller's sessions", [&](Transaction& tx) {
     tx.Exec(kForget, Text(id));
-    Ended(tx, tx.Exec(kEndOwn, Text(id), Time(now)));
+    Ended(tx, tx.Exec(kEndOwn, Text(id)));
     return absl::OkStatus();
   });
 }

@@ -139,9 +139,10 @@ absl::StatusOr<SessionLease> HostStore::BeginSession(const SessionStart& start) 
   return std::move(begun->lease);
 }
 
-absl::Status HostStore::EndSession(const std::string& host_id, int64_t epoch, absl::Time time) {
+absl::Status HostStore::EndSession(const std::string& host_id, int64_t epoch,
+                                   absl::Time last_heard) {
   return pool_.Transact("end a session", [&](Transaction& tx) -> absl::Status {
-    if (tx.Exec(kEnd, host_id, epoch, Time(time), kHostChannel).affected_rows() == 1) {
+    if (tx.Exec(kEnd, host_id, epoch, Time(last_heard), kHostChannel).affected_rows() == 1) {
       return absl::OkStatus();
     }
     return tx.Exec(kExists, host_id).empty() ? NoSuchHost(host_id) : absl::OkStatus();

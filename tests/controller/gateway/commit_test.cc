@@ -134,6 +134,7 @@ TEST_F(CommitTest, SilenceEndsASession) {
   auto fleet = Fleet(2);
   // The clock runs only once both wait for the collector.
   Settle();
+  const absl::Time begun = clock_.Now();
   for (int i = 0; i < 5; ++i) {
     clock_.Advance(absl::Seconds(30));
     const int64_t heard = stats_.heartbeats;
@@ -150,6 +151,11 @@ TEST_F(CommitTest, SilenceEndsASession) {
   const absl::Status end = EndOf(*fleet[1]);
   EXPECT_FALSE(end.ok());
   EXPECT_EQ(stats_.sessions_silent, 1);
+  // That it was cut off is no word from the host.
+  EXPECT_TRUE(AwaitTrue([&] {
+    return Query("SELECT extract(epoch FROM last_seen)::bigint FROM host WHERE NOT connected") ==
+           absl::StrCat(absl::ToUnixSeconds(begun));
+  }));
   Send(*fleet[0], Snapshot(1, Facts({"c1"})));
   EXPECT_TRUE(Next(*fleet[0]).has_ack());
 }

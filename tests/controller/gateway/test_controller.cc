@@ -82,7 +82,7 @@ void TestController::Stop(absl::Duration patience) {
   server_->Shutdown(absl::ToChronoTime(support::Clock::Real().Now() + absl::Seconds(30)));
   server_.reset();
   workers.reset();
-  store->controllers().Leave(id, clock_.Now()).IgnoreError();
+  store->controllers().Leave(id).IgnoreError();
 }
 
 }  // namespace plimsoll::gateway
