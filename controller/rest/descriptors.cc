@@ -58,11 +58,6 @@ const google::protobuf::DescriptorPool& DocumentedPool() {
   return *pool;
 }
 
-bool IsJsonScalar(const google::protobuf::Descriptor& type) {
-  return type.full_name() == "google.protobuf.Timestamp" ||
-         type.full_name() == "google.protobuf.Duration";
-}
-
 template <class Descriptor>
 std::string CommentOf(const Descriptor& descriptor) {
   google::protobuf::SourceLocation location;

@@ -11,9 +11,6 @@ namespace plimsoll::rest {
 // of its own. Never null; lives for ever; thread-safe.
 const google::protobuf::DescriptorPool& DocumentedPool();
 
-// Whether messages of this type are one value in JSON: times and durations.
-bool IsJsonScalar(const google::protobuf::Descriptor& type);
-
 // The comment above a message, field, enum, value, method or service: its lines joined by spaces,
 // paragraphs kept. Empty: none.
 template <class Descriptor>

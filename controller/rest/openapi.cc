@@ -15,6 +15,7 @@
 #include "controller/access/permissions.h"
 #include "controller/rest/descriptors.h"
 #include "controller/rest/session_cookie.h"
+#include "controller/rest/transcode.h"
 #include "proto/support/version.h"
 
 namespace plimsoll::rest {

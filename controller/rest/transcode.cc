@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "controller/rest/descriptors.h"
 #include "proto/support/field_errors.h"
 #include "proto/support/utf8.h"
 
@@ -239,6 +238,11 @@ absl::Status DecodeRequest(const HttpRequest& request,
     if (auto status = Set(path, text, owned, seen, message); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+bool IsJsonScalar(const google::protobuf::Descriptor& type) {
+  return type.full_name() == "google.protobuf.Timestamp" ||
+         type.full_name() == "google.protobuf.Duration";
 }
 
 absl::StatusOr<std::string> EncodeJson(const Message& message) {

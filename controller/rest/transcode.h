@@ -26,6 +26,9 @@ absl::Status DecodeRequest(const HttpRequest& request,
                            const std::map<std::string, std::string>& path_variables,
                            const std::string& body_field, google::protobuf::Message& message);
 
+// Whether messages of this type are one value in JSON: times and durations.
+bool IsJsonScalar(const google::protobuf::Descriptor& type);
+
 // `message` as the API's JSON: fields in lowerCamelCase, those without presence left out when they
 // have their default, 64-bit numbers as strings. INTERNAL: cannot be written.
 absl::StatusOr<std::string> EncodeJson(const google::protobuf::Message& message);

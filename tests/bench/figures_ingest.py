@@ -6,7 +6,7 @@ from figures import KIB, MIB, BareGateway, resident, say, settled
 
 LOADED_HOSTS = 1000
 # Until last-seen times are written over the places of older ones, and tables grow no more for them.
-WARM_SECONDS = 60
+WARM_SECONDS = 240
 # Between heartbeats of an unchanged host, as the controller asks by default.
 HEARTBEAT_SECONDS = 30
 
