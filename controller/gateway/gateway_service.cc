@@ -53,7 +53,8 @@ SessionContext::SessionContext(GatewayParts given)
       answer_lane(parts.workers, parts.options.answer_workers) {}
 
 void SessionContext::Store(SessionEnd end) {
-  const absl::Status status = parts.store.hosts().EndSession(end.host_id, end.epoch, end.last_heard);
+  const absl::Status status =
+      parts.store.hosts().EndSession(end.host_id, end.epoch, end.last_heard);
   if (absl::IsUnavailable(status)) {
     absl::MutexLock lock(&mutex);
     unstored.push_back(std::move(end));

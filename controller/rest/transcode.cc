@@ -43,7 +43,7 @@ absl::Status ParseJson(const std::string& json, Message& message, const std::str
 absl::Status SetInteger(const FieldDescriptor& field, const std::string& text,
                         const std::string& name, Message& message) {
   const Reflection& r = *message.GetReflection();
-  const absl::Status wrong = InvalidField(name, "expected a whole number in range");
+  absl::Status wrong = InvalidField(name, "expected a whole number in range");
   const bool many = field.is_repeated();
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32: {
