@@ -21,6 +21,7 @@ bool IsPrivate(const struct stat& status) {
   const mode_t mode = status.st_mode & 07777;
   return (mode & 077) == 0 || (mode == 0440 && status.st_uid == 0 && status.st_gid == 0);
 }
+
 }  // namespace
 
 absl::Status MakePrivateDirectory(const std::string& dir) {
