@@ -57,7 +57,8 @@ class Hosts {
 
  private:
   absl::StatusOr<v1::Host> Find(const Principal& who, const std::string& host);
-  void Announce(const std::string& host_id);
+  // Waits until lists show what was changed of the host.
+  void Show(const std::string& host_id);
 
   store::Store& store_;
   fleet::FleetIndex& index_;

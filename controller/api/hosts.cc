@@ -103,8 +103,7 @@ absl::StatusOr<v1::HostReport> Hosts::GetReport(const Principal& who,
   return support::PolicyChanged();
 }
 
-void Hosts::Announce(const std::string& host_id) {
-  revocations_.Announce(host_id);
+void Hosts::Show(const std::string& host_id) {
   index_.Changed({host_id});
   // The change is made whether or not the list shows it in time.
   index_.Await(kShowTime);
@@ -122,7 +121,8 @@ absl::StatusOr<v1::RemoveHostResponse> Hosts::Remove(const Principal& who,
     return status;
   }
   spdlog::info("host removed host={} by={}", host->id(), who.name);
-  Announce(host->id());
+  revocations_.Announce(host->id());
+  Show(host->id());
   v1::RemoveHostResponse response;
   response.set_host_id(host->id());
   return response;
@@ -134,7 +134,8 @@ absl::StatusOr<v1::Host> Hosts::Release(const Principal& who,
   if (!host.ok()) return host.status();
   if (auto status = store_.hosts().Release(host->id()); !status.ok()) return status;
   spdlog::info("host released host={} by={}", host->id(), who.name);
-  Announce(host->id());
+  // A session that it has by now is one it may have.
+  Show(host->id());
   return Find(who, host->id());
 }
 

@@ -86,7 +86,8 @@ GatewayService::GatewayService(GatewayParts parts, access::Revocations& revocati
                    static_cast<size_t>(context_.parts.options.max_waiting_enrollments)),
       revocations_(revocations) {
   revocation_handle_ = revocations_.Add([this](const std::string& host_id) {
-    context_.parts.sessions.EndHost(host_id, absl::PermissionDeniedError("this host was revoked"));
+    context_.parts.sessions.EndHost(
+        host_id, absl::PermissionDeniedError("this host was revoked or removed"));
   });
 }
 

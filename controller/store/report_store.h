@@ -124,9 +124,9 @@ class ReportStore {
   // statuses that changed, answered scans, last seen. Returned in the order of `batch`, what became
   // of each: OK (committed, or its sequence is not above the stored one: nothing to do, but its
   // scans are answered), NOT_FOUND (no such host, or a baseline that was never put),
-  // PERMISSION_DENIED (revoked, removed or quarantined), ABORTED (another session has the lease),
-  // INVALID_ARGUMENT (a digest that is not 32 bytes, a sequence of 2^63 or more, verdicts that are
-  // not those of the baseline's rules in their order, a second evaluation of one host),
+  // PERMISSION_DENIED (revoked or removed), ABORTED (quarantined, or another session has the
+  // lease), INVALID_ARGUMENT (a digest that is not 32 bytes, a sequence of 2^63 or more, verdicts
+  // that are not those of the baseline's rules in their order, a second evaluation of one host),
   // FAILED_PRECONDITION (a delta where StreamState asks for a full snapshot), UNAVAILABLE (scans to
   // answer with facts that are not judged again since an upgrade yet). An error as a whole: nothing
   // is stored; INTERNAL may be one evaluation's fault, put them one by one then. Reports of
@@ -141,8 +141,8 @@ class ReportStore {
                                                      absl::Time recorded);
 
   // For a host whose facts did not change: answers the scans with the stored facts. NOT_FOUND: no
-  // such host; PERMISSION_DENIED: it is revoked, removed or quarantined; FAILED_PRECONDITION: it
-  // has no facts; UNAVAILABLE as for PutBatch.
+  // such host; PERMISSION_DENIED: it is revoked or removed; ABORTED: it is quarantined;
+  // FAILED_PRECONDITION: it has no facts; UNAVAILABLE as for PutBatch.
   absl::Status Confirm(const std::string& host_id, const std::vector<std::string>& scan_ids,
                        absl::Time time);
   absl::StatusOr<StreamState> GetStreamState(const std::string& host_id);

@@ -74,8 +74,11 @@ class Fleet(unittest.TestCase):
         agent = self.connect("--reconnect-max", "2s")
         host = self.controller.evaluated_hosts()[0]["id"]
         self.controller.cli("hosts", "--revoke", host, "--reason", "test")
-        self.assertEqual(agent.wait(120), 3)
+        self.assertEqual(agent.wait(60), 3)
         self.assertIn("revoked", agent.log_file.read_text())
+        again = self.controller.agent(self.engine, state=agent.state)
+        self.assertEqual(again.wait(30), 3)
+        self.assertIn("revoked", again.log_file.read_text())
 
     def test_controller_survives_kill(self):
         self.connect()

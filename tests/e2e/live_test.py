@@ -202,8 +202,7 @@ class Live(unittest.TestCase):
         agent = self.connect("--reconnect-max", "2s")
         host = self.controller.evaluated_hosts()[0]["id"]
         self.controller.cli("hosts", "--remove", host, "--reason", "scrapped")
-        # It asks a few times, further and further apart, before it believes that it is unwanted.
-        self.assertEqual(agent.wait(120), 3)
+        self.assertEqual(agent.wait(60), 3)
         wait_for(lambda: self.controller.json("hosts").get("hosts", []) == [], "removal", 10)
         self.assertTrue(self.controller.json("history", host)["transitions"])
 

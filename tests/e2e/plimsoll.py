@@ -38,6 +38,23 @@ def evaluate(facts, baseline="azure-docker"):
     return {verdict["ruleId"]: verdict for verdict in json.loads(done.stdout)["verdicts"]}
 
 
+class Agent(subprocess.Popen):
+    """A running collector. Its log is in `log_file`, its state in `state`."""
+
+    def __init__(self, command, log_file, state):
+        with open(log_file, "wb") as log:
+            super().__init__(command, stdout=log, stderr=subprocess.STDOUT)
+        self.log_file = log_file
+        self.state = state
+
+    def wait(self, timeout=None):
+        try:
+            return super().wait(timeout)
+        except subprocess.TimeoutExpired:
+            log = self.log_file.read_text(errors="replace")
+            raise AssertionError(f"the collector still runs after {timeout} s:\n{log[-3000:]}") from None
+
+
 class Controller:
     """A controller with its embedded database, and a command line that is logged in to it."""
 
@@ -122,18 +139,13 @@ class Controller:
         return file
 
     def agent(self, engine, *options, token=None, state=None, authority=None, prefix=()):
-        """Starts a collector for `engine`, behind the command words `prefix`; returns its process. Its log is in
-        `process.log_file`, its state in `process.state`."""
+        """Starts a collector for `engine`, behind the command words `prefix`."""
         state = state or self.root / f"state-{len(self.agents)}"
-        log_file = self.root / f"collector-{len(self.agents)}.log"
-        with open(log_file, "wb") as log:
-            process = subprocess.Popen(
-                [*prefix, BIN / "plimsoll-collector", "--controller", f"localhost:{self.collector_port}", "--ca",
-                 authority or self.data / "pki" / "ca.pem", "--enroll-token-file", token or self.token(), "--state-dir", state,
-                 "--docker-socket", engine.socket, *options],
-                stdout=log, stderr=subprocess.STDOUT)
-        process.log_file = log_file
-        process.state = state
+        process = Agent(
+            [*prefix, BIN / "plimsoll-collector", "--controller", f"localhost:{self.collector_port}", "--ca",
+             authority or self.data / "pki" / "ca.pem", "--enroll-token-file", token or self.token(), "--state-dir", state,
+             "--docker-socket", engine.socket, *options],
+            self.root / f"collector-{len(self.agents)}.log", state)
         self.agents.append(process)
         return process
 

@@ -95,11 +95,14 @@ absl::Status Validate(const Evaluation& evaluation) {
 
 // Whether the host is believed at all.
 absl::Status Believe(const std::string& host_id, const LockedHost& host) {
-  if (!host.revoked && !host.removed && !host.quarantined) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat("host ", host_id, " is ",
-                                                  host.removed   ? "removed"
-                                                  : host.revoked ? "revoked"
-                                                                 : "quarantined"));
+  if (host.removed || host.revoked) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("host ", host_id, " is ", host.removed ? "removed" : "revoked"));
+  }
+  // Took the lease away; who comes again is told why.
+  if (host.quarantined)
+    return absl::AbortedError(absl::StrCat("host ", host_id, " is quarantined"));
+  return absl::OkStatus();
 }
 
 // Whether the host's facts may be written by this session at all.

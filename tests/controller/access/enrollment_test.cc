@@ -206,7 +206,7 @@ TEST_F(EnrollmentTest, ACertificateIsReissuedForTheKeyItHas) {
   EXPECT_NE(serial, SerialOf(enrolled->certificate_pem()));
   EXPECT_TRUE(store_->enrollment().CheckCertificate(serial, enrolled->host_id()).ok());
   ASSERT_TRUE(store_->enrollment().RevokeHost(enrolled->host_id(), "", clock_.Now()).ok());
-  EXPECT_TRUE(absl::IsUnauthenticated(
+  EXPECT_TRUE(absl::IsPermissionDenied(
       enrollment_->Reissue(enrolled->host_id(), serial, *RequestedKey(csr)).status()));
 }
 
@@ -230,7 +230,7 @@ TEST_F(EnrollmentTest, RenewalIsForWhoIsKnownAndWelcome) {
   EXPECT_TRUE(absl::IsInvalidArgument(enrollment_->Renew(id, serial, garbage).status()));
   ASSERT_TRUE(store_->enrollment().RevokeHost(id, "stolen", clock_.Now()).ok());
   for (const std::string& revoked : {serial, next}) {
-    EXPECT_TRUE(absl::IsUnauthenticated(enrollment_->Renew(id, revoked, request).status()));
+    EXPECT_TRUE(absl::IsPermissionDenied(enrollment_->Renew(id, revoked, request).status()));
   }
 }
 

@@ -104,7 +104,7 @@ TEST_F(IdentityTest, ARevokedHostIsThrownOutAtOnceAndStaysOut) {
   hello.mutable_hello()->set_protocol_version(1);
   again.Send(hello);
   const absl::Status refused = EndOf(again);
-  EXPECT_TRUE(absl::IsUnauthenticated(refused)) << refused;
+  EXPECT_TRUE(absl::IsPermissionDenied(refused)) << refused;
 
   EXPECT_TRUE(Send(other, Snapshot(1, Facts({"c1"}))));
   EXPECT_TRUE(Next(other).has_ack());
@@ -161,7 +161,8 @@ TEST_F(IdentityTest, RenewalByCallNeedsTheHostToBeWelcome) {
   EXPECT_EQ(response.ca_bundle_pem(), authority_->BundlePem());
   Revoke(identity.host_id);
   grpc::ClientContext late;
-  EXPECT_EQ(stub->Renew(&late, request, &response).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(stub->Renew(&late, request, &response).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
 }
 
 // Nobody may wait.

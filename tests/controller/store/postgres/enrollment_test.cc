@@ -147,8 +147,8 @@ TEST_F(EnrollmentTest, CertificatesAreCheckedAgainstTheirHost) {
 
   for (int i = 0; i < 2; ++i) {
     ASSERT_TRUE(enrollment().RevokeHost("h1", "stolen", At(20 + i)).ok());
-    EXPECT_TRUE(absl::IsUnauthenticated(enrollment().CheckCertificate("serial h1", "h1")));
-    EXPECT_TRUE(absl::IsUnauthenticated(enrollment().CheckCertificate("renewed", "h1")));
+    EXPECT_TRUE(absl::IsPermissionDenied(enrollment().CheckCertificate("serial h1", "h1")));
+    EXPECT_TRUE(absl::IsPermissionDenied(enrollment().CheckCertificate("renewed", "h1")));
     EXPECT_TRUE(
         absl::IsPermissionDenied(enrollment().RecordCertificate({"y", "h1", At(1), At(2)})));
     EXPECT_TRUE(enrollment().CheckCertificate("serial h2", "h2").ok());
@@ -160,7 +160,7 @@ TEST_F(EnrollmentTest, CertificatesOfARemovedHostAreRefused) {
   ASSERT_TRUE(Create("t", 1).ok());
   ASSERT_TRUE(Enroll("t", "h1").ok());
   ASSERT_TRUE(store_->hosts().Remove("h1", "scrapped", At(2)).ok());
-  EXPECT_TRUE(absl::IsUnauthenticated(enrollment().CheckCertificate("serial h1", "h1")));
+  EXPECT_TRUE(absl::IsPermissionDenied(enrollment().CheckCertificate("serial h1", "h1")));
   EXPECT_TRUE(absl::IsPermissionDenied(enrollment().RecordCertificate({"y", "h1", At(1), At(2)})));
 }
 

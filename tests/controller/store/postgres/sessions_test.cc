@@ -127,7 +127,8 @@ TEST_F(SessionsTest, ABootThatComesBackIsAClone) {
   TestEvaluation evaluation("h1", 1);
   evaluation.Done();
   evaluation.value.session_epoch = clone->epoch;
-  EXPECT_TRUE(absl::IsPermissionDenied(store_->reports().Put(evaluation.value)));
+  EXPECT_TRUE(absl::IsAborted(store_->reports().Put(evaluation.value)));
+  EXPECT_TRUE(absl::IsAborted(store_->reports().Confirm("h1", {"s1"}, At(20))));
 }
 
 TEST_F(SessionsTest, AnOlderCertificateIsAClone) {
