@@ -129,41 +129,41 @@ absl::Status Verify(Client& client, const ActivityOptions& options, Session& ses
 }
 
 // RFC 3339.
-void AddTime(CLI::App& command, const std::string& name, const std::string& help,
+void AddTime(Command command, const std::string& name, const std::string& help,
              std::function<google::protobuf::Timestamp*()> time) {
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           name,
           [name, time = std::move(time)](const std::string& text) {
             if (!google::protobuf::util::TimeUtil::FromString(text, time())) {
-              throw CLI::ValidationError(name, "expected a time, e.g. 2026-03-01T12:00:00Z");
+              RefuseOption(name, "expected a time, e.g. 2026-03-01T12:00:00Z");
             }
           },
           help)
-      ->type_name("TIME");
+      .TypeName("TIME");
 }
 
 }  // namespace
 
-void AddActivity(CLI::App& app, Session& session) {
+void AddActivity(Command app, Session& session) {
   auto options = std::make_shared<ActivityOptions>();
-  CLI::App* activity = app.add_subcommand("activity", "The activity log: list, verify, head");
-  activity->require_subcommand(0, 1);
-  AddOutputOption(*activity, session);
-  activity->final_callback([options, activity, &session] {
-    if (!activity->get_subcommands().empty()) return;
+  Command activity = app.AddSubcommand("activity", "The activity log: list, verify, head");
+  activity.RequireSubcommand(0, 1);
+  AddOutputOption(activity, session);
+  activity.OnRun([options, activity, &session] {
+    if (activity.HasSubcommand()) return;
     WithClient(session, [&](Client& client) { return List(client, *options, session); });
   });
-  activity->footer("Without a subcommand, the newest entries.");
+  activity.Footer("Without a subcommand, the newest entries.");
   const auto add = [&](const std::string& name, const std::string& help, auto action) {
-    return &AddAction(*activity, session, options, name, help, action);
+    return AddAction(activity, session, options, name, help, action);
   };
-  CLI::App* list = add("list", "Who did what, newest first", List);
+  Command list = add("list", "Who did what, newest first", List);
   const auto text = [&](const std::string& name, const std::string& help,
                         void (*set)(v1::ListActivityRequest&, const std::string&)) {
-    list->add_option_function<std::string>(
+    list.AddOptionCall(
             name, [options, set](const std::string& value) { set(options->list, value); }, help)
-        ->type_name("TEXT");
+        .TypeName("TEXT");
   };
   text(
       "--actor", "Only what this user, token or host did: name or id",
@@ -176,30 +176,30 @@ void AddActivity(CLI::App& app, Session& session) {
        [](v1::ListActivityRequest& request, const std::string& value) {
          request.set_object(value);
        });
-  AddTime(*list, "--since", "Not older than this",
+  AddTime(list, "--since", "Not older than this",
           [options] { return options->list.mutable_start_time(); });
-  AddTime(*list, "--until", "Older than this",
+  AddTime(list, "--until", "Older than this",
           [options] { return options->list.mutable_end_time(); });
-  AddLimitOption(*list, options->limit);
-  list->footer(
+  AddLimitOption(list, options->limit);
+  list.Footer(
       "-o json has what each object was before and after.\n\nExample:\n"
       "  plimsoll activity list --object users --since 2026-03-01T00:00:00Z");
-  CLI::App* verify = add("verify", "Check row by row that nothing was altered or removed", Verify);
+  Command verify = add("verify", "Check row by row that nothing was altered or removed", Verify);
   verify
-      ->add_option_function<std::vector<std::string>>(
+      .AddOptionCall(
           "--head",
           [options](const std::vector<std::string>& texts) {
             for (const std::string& each : texts) {
               auto head = ParseHead(each);
               if (!head.ok()) {
-                throw CLI::ValidationError("--head", std::string(head.status().message()));
+                RefuseOption("--head", std::string(head.status().message()));
               }
               options->noted.push_back(*std::move(head));
             }
           },
           "An end of the log that was noted down: it must still be there; may be repeated")
-      ->type_name("ROW:HASH");
-  verify->footer(
+      .TypeName("ROW:HASH");
+  verify.Footer(
       "Every hash is computed here, from what the controller sends. Exit status 1, and which row, "
       "when the\nlog is not whole. Only an end noted down elsewhere (`plimsoll activity head`) "
       "shows "

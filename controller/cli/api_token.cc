@@ -103,52 +103,50 @@ absl::Status Revoke(Client& client, const ApiTokenOptions& options, Session& ses
 
 }  // namespace
 
-void AddApiToken(CLI::App& app, Session& session) {
+void AddApiToken(Command app, Session& session) {
   auto options = std::make_shared<ApiTokenOptions>();
-  CLI::App* token =
-      app.add_subcommand("api-token", "API tokens, for programs: create, list, revoke");
-  token->require_subcommand(1);
+  Command token = app.AddSubcommand("api-token", "API tokens, for programs: create, list, revoke");
+  token.RequireSubcommand(1, 1);
   const auto add = [&](const std::string& name, const std::string& help, auto action) {
-    return &AddAction(*token, session, options, name, help, action);
+    return AddAction(token, session, options, name, help, action);
   };
-  CLI::App* create = add("create", "Make a token; prints its secret once", Create);
+  Command create = add("create", "Make a token; prints its secret once", Create);
   create
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "name", [options](const std::string& name) { options->create.set_name(name); },
           "For the list: letters, digits, ., _ and -")
-      ->required()
-      ->type_name("NAME");
-  AddRoleOption(*create, "viewer, auditor, operator or admin, at most your own [your own]",
+      .Required()
+      .TypeName("NAME");
+  AddRoleOption(create, "viewer, auditor, operator or admin, at most your own [your own]",
                 [options](v1::Role role) { options->create.set_role(role); });
   create
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "--scope", [options](const std::string& text) { options->create.set_scope(text); },
           "Sees only hosts whose labels fit, of those you see, e.g. 'team=shop' [as you]")
-      ->type_name("SELECTOR");
-  AddDurationOption(*create, "--lifetime", options->lifetime,
+      .TypeName("SELECTOR");
+  AddDurationOption(create, "--lifetime", options->lifetime,
                     "How long it may be used; at most 5 years [for ever]");
   create
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "--description",
           [options](const std::string& text) { options->create.set_description(text); },
           "For the list")
-      ->type_name("TEXT");
+      .TypeName("TEXT");
   create
-      ->add_option("--out", options->out_file,
-                   "Write the secret to this file (0600) instead of printing it")
-      ->type_name("FILE");
-  create->footer(
+      .AddOption("--out", options->out_file,
+                 "Write the secret to this file (0600) instead of printing it")
+      .TypeName("FILE");
+  create.Footer(
       "Tokens that enrol hosts are another thing: `plimsoll token`.\n\nExample:\n"
       "  plimsoll api-token create ci --role operator --scope env=staging --lifetime 2160h --out "
       "ci.token");
-  CLI::App* list =
-      add("list", "API tokens, newest first: your own, or all for administrators", List);
-  list->add_flag("--all", options->all, "Revoked and expired ones too");
-  AddLimitOption(*list, options->limit);
+  Command list = add("list", "API tokens, newest first: your own, or all for administrators", List);
+  list.AddFlag("--all", options->all, "Revoked and expired ones too");
+  AddLimitOption(list, options->limit);
   add("revoke", "A token is refused from now on", Revoke)
-      ->add_option("token", options->revoke, "Id or name")
-      ->required()
-      ->type_name("TOKEN");
+      .AddOption("token", options->revoke, "Id or name")
+      .Required()
+      .TypeName("TOKEN");
 }
 
 }  // namespace plimsoll::cli

@@ -186,33 +186,32 @@ absl::Status Apply(Client& client, const ApplyOptions& options,
 
 }  // namespace
 
-void AddApply(CLI::App& app, Session& session) {
+void AddApply(Command app, Session& session) {
   auto options = std::make_shared<ApplyOptions>();
-  CLI::App* command =
-      app.add_subcommand("apply", "Make policy what files say: waivers, schedules, tailoring, …");
-  AddOutputOption(*command, session);
+  Command command =
+      app.AddSubcommand("apply", "Make policy what files say: waivers, schedules, tailoring, …");
+  AddOutputOption(command, session);
   command
-      ->add_option(
-          "-f,--file", options->paths,
-          "File, folder (its *.yaml, however deep) or - for standard input; may be repeated")
-      ->required()
-      ->type_name("PATH");
-  command->add_flag("--dry-run", options->dry_run,
-                    "Change nothing; exit status 1 when something would change");
-  command->add_flag("--prune", options->prune,
-                    "Also take away what came from this set of files and is in none of them now");
-  command->add_option("--set", options->set, "Name of this set of files; --prune looks at no other")
-      ->capture_default_str()
-      ->check([](const std::string& text) { return IsName(text) ? "" : kExpectedName; })
-      ->type_name("NAME");
-  command->footer(
+      .AddOption("-f,--file", options->paths,
+                 "File, folder (its *.yaml, however deep) or - for standard input; may be repeated")
+      .Required()
+      .TypeName("PATH");
+  command.AddFlag("--dry-run", options->dry_run,
+                  "Change nothing; exit status 1 when something would change");
+  command.AddFlag("--prune", options->prune,
+                  "Also take away what came from this set of files and is in none of them now");
+  command.AddOption("--set", options->set, "Name of this set of files; --prune looks at no other")
+      .ShowDefault()
+      .Check([](const std::string& text) { return IsName(text) ? "" : kExpectedName; })
+      .TypeName("NAME");
+  command.Footer(
       "A file holds documents of the form\n  kind: Schedule\n  metadata: {name: nightly}\n  spec: "
       "{cron: '0 2 * * *', selector: {all: true}}\nKinds: Selector, Labels, Tailoring, Waiver, "
       "Schedule, NotificationChannel. A spec is the message of the API in\nits JSON mapping. All "
       "files are checked before anything is changed. A waiver is proposed, and covers nothing\n"
       "until somebody else approves it.\n\nExamples:\n  plimsoll apply -f policy/ --dry-run\n  "
       "plimsoll apply -f policy/ --prune --set platform");
-  command->final_callback([options, &session] {
+  command.OnRun([options, &session] {
     const PolicyFiles files = ReadPolicy(options->paths);
     if (!files.problems.empty()) {
       session.Fail(absl::InvalidArgumentError(

@@ -73,36 +73,36 @@ absl::Status Show(const std::string& name, const std::string& rule_id, Session& 
 
 }  // namespace
 
-void AddBaseline(CLI::App& app, Session& session) {
+void AddBaseline(Command app, Session& session) {
   struct Options {
     std::string name;
     std::string rule;
     std::string file;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* baseline = app.add_subcommand(
+  Command baseline = app.AddSubcommand(
       "baseline", "Baseline documents: list, show, validate; upload, activate and more");
-  baseline->require_subcommand(1);
-  CLI::App* list = baseline->add_subcommand("list", "Baselines that come with this program");
-  AddOutputOption(*list, session);
-  list->final_callback([&session] {
+  baseline.RequireSubcommand(1, 1);
+  Command list = baseline.AddSubcommand("list", "Baselines that come with this program");
+  AddOutputOption(list, session);
+  list.OnRun([&session] {
     if (auto status = List(session); !status.ok()) session.Fail(status);
   });
-  CLI::App* show = baseline->add_subcommand("show", "The rules of a baseline, or one rule in full");
-  AddOutputOption(*show, session);
-  show->add_option("baseline", options->name, "Shipped id or YAML file")
-      ->required()
-      ->type_name("NAME|FILE");
-  show->add_option("rule", options->rule, "Rule id or slug")->type_name("RULE");
-  show->final_callback([options, &session] {
+  Command show = baseline.AddSubcommand("show", "The rules of a baseline, or one rule in full");
+  AddOutputOption(show, session);
+  show.AddOption("baseline", options->name, "Shipped id or YAML file")
+      .Required()
+      .TypeName("NAME|FILE");
+  show.AddOption("rule", options->rule, "Rule id or slug").TypeName("RULE");
+  show.OnRun([options, &session] {
     if (auto status = Show(options->name, options->rule, session); !status.ok())
       session.Fail(status);
   });
-  CLI::App* validate = baseline->add_subcommand(
-      "validate", "Check a baseline document; every problem with its line");
-  validate->add_option("file", options->file, "YAML file")->required()->type_name("FILE");
-  validate->footer("Exit status: 0 valid; 2 not, with each problem as FILE:LINE: what is wrong.");
-  validate->final_callback([options, &session] {
+  Command validate =
+      baseline.AddSubcommand("validate", "Check a baseline document; every problem with its line");
+  validate.AddOption("file", options->file, "YAML file").Required().TypeName("FILE");
+  validate.Footer("Exit status: 0 valid; 2 not, with each problem as FILE:LINE: what is wrong.");
+  validate.OnRun([options, &session] {
     auto loaded = BaselineByNameOrFile(options->file);
     if (!loaded.ok()) {
       session.Fail(loaded.status());
@@ -111,7 +111,7 @@ void AddBaseline(CLI::App& app, Session& session) {
     *session.out << options->file << ": valid, " << loaded->rules_size() << " rules, digest "
                  << loaded->digest() << "\n";
   });
-  AddBaselineVersions(*baseline, session);
+  AddBaselineVersions(baseline, session);
 }
 
 }  // namespace plimsoll::cli

@@ -120,32 +120,30 @@ using Action = std::function<absl::Status(Client&, VersionOptions&, Session&)>;
 
 }  // namespace
 
-void AddBaselineVersions(CLI::App& baseline, Session& session) {
+void AddBaselineVersions(Command baseline, Session& session) {
   auto options = std::make_shared<VersionOptions>();
-  const auto add = [&](const std::string& name, const std::string& help,
-                       Action action) -> CLI::App& {
+  const auto add = [&](const std::string& name, const std::string& help, Action action) -> Command {
     return AddAction(baseline, session, options, name, help, std::move(action));
   };
-  const auto add_id = [options](CLI::App& command) {
-    command.add_option("baseline", options->baseline, "Baseline id")->required()->type_name("ID");
+  const auto add_id = [options](Command command) {
+    command.AddOption("baseline", options->baseline, "Baseline id").Required().TypeName("ID");
   };
-  CLI::App& upload =
-      add("upload", "Have the controller keep a document; activate it later", Upload);
-  upload.add_option("file", options->file, "YAML file")->required()->type_name("FILE");
-  upload.add_option("--note", options->note, "For the list")->type_name("TEXT");
+  Command upload = add("upload", "Have the controller keep a document; activate it later", Upload);
+  upload.AddOption("file", options->file, "YAML file").Required().TypeName("FILE");
+  upload.AddOption("--note", options->note, "For the list").TypeName("TEXT");
   add_id(add("versions", "Documents that were uploaded, newest first", Versions));
-  CLI::App& activate = add("activate", "Judge the fleet by an uploaded document", Activate);
+  Command activate = add("activate", "Judge the fleet by an uploaded document", Activate);
   add_id(activate);
   activate
-      .add_option("version", options->version,
-                  "Its version, its digest, or the first digits of that")
-      ->type_name("VERSION|DIGEST");
-  activate.add_flag("--configured", options->configured,
-                    "The document that the controllers are configured with");
+      .AddOption("version", options->version,
+                 "Its version, its digest, or the first digits of that")
+      .TypeName("VERSION|DIGEST");
+  activate.AddFlag("--configured", options->configured,
+                   "The document that the controllers are configured with");
   add_id(add("rollback", "Go back to the document that was active before", Rollback));
-  CLI::App& what_if =
+  Command what_if =
       add("what-if", "What a document would change, were the fleet judged by it", WhatIf);
-  what_if.add_option("file", options->file, "YAML file")->required()->type_name("FILE");
+  what_if.AddOption("file", options->file, "YAML file").Required().TypeName("FILE");
   AddLimitOption(what_if, options->limit);
 }
 

@@ -7,6 +7,6 @@ namespace plimsoll::cli {
 
 // Adds upload, versions, activate, rollback and what-if to `baseline`. `session` outlives the
 // parse.
-void AddBaselineVersions(CLI::App& baseline, Session& session);
+void AddBaselineVersions(Command baseline, Session& session);
 
 }  // namespace plimsoll::cli

@@ -126,18 +126,16 @@ absl::StatusOr<v1::AuthorityStatus> Step(Client& client, const CaOptions& option
 
 }  // namespace
 
-void AddCa(CLI::App& app, Session& session) {
+void AddCa(Command app, Session& session) {
   auto options = std::make_shared<CaOptions>();
-  CLI::App* ca =
-      app.add_subcommand("ca", "The certificate authority that hosts trust: show, rotate");
-  ca->require_subcommand(1);
-  CLI::App* show =
-      ca->add_subcommand("show", "Trusted roots, and how many hosts have certificates of each");
-  AddOutputOption(*show, session);
-  show->add_option("--out", options->out_file,
-                   "Write all trusted roots (PEM, for --ca) to this file")
-      ->type_name("FILE");
-  show->final_callback([options, &session] {
+  Command ca = app.AddSubcommand("ca", "The certificate authority that hosts trust: show, rotate");
+  ca.RequireSubcommand(1, 1);
+  Command show =
+      ca.AddSubcommand("show", "Trusted roots, and how many hosts have certificates of each");
+  AddOutputOption(show, session);
+  show.AddOption("--out", options->out_file, "Write all trusted roots (PEM, for --ca) to this file")
+      .TypeName("FILE");
+  show.OnRun([options, &session] {
     WithClient(session, [&](Client& client) {
       return Print(
           client.Call(&Stub::GetAuthorities, v1::AuthorityService::NewStub(client.channel()),
@@ -145,30 +143,29 @@ void AddCa(CLI::App& app, Session& session) {
           *options, session);
     });
   });
-  CLI::App* rotate = ca->add_subcommand(
+  Command rotate = ca.AddSubcommand(
       "rotate",
       "Replace the root in three steps, both trusted meanwhile; without an option: begin");
-  AddOutputOption(*rotate, session);
+  AddOutputOption(rotate, session);
   rotate
-      ->add_option("--certificate", options->certificate_file,
-                   "Begin with an authority of your own: its certificate, then those up to its "
-                   "root (PEM)")
-      ->type_name("FILE");
-  rotate->add_option("--key", options->key_file, "Its key (PEM, 0600)")->type_name("FILE");
-  rotate->add_flag("--switch", options->issue, "Second step: the next root issues from now on");
-  rotate->add_flag("--finish", options->finish,
-                   "Third step: nobody trusts the previous root any more");
-  rotate->add_flag("--cancel", options->cancel, "Take the first step back");
-  rotate->add_flag("--force", options->force,
-                   "Although hosts would be lost until they enrol again; a refusal says how many");
+      .AddOption("--certificate", options->certificate_file,
+                 "Begin with an authority of your own: its certificate, then those up to its "
+                 "root (PEM)")
+      .TypeName("FILE");
+  rotate.AddOption("--key", options->key_file, "Its key (PEM, 0600)").TypeName("FILE");
+  rotate.AddFlag("--switch", options->issue, "Second step: the next root issues from now on");
+  rotate.AddFlag("--finish", options->finish,
+                 "Third step: nobody trusts the previous root any more");
+  rotate.AddFlag("--cancel", options->cancel, "Take the first step back");
+  rotate.AddFlag("--force", options->force,
+                 "Although hosts would be lost until they enrol again; a refusal says how many");
   rotate
-      ->add_option("--out", options->out_file,
-                   "Write all trusted roots (PEM, for --ca) to this file")
-      ->type_name("FILE");
-  rotate->footer(
+      .AddOption("--out", options->out_file, "Write all trusted roots (PEM, for --ca) to this file")
+      .TypeName("FILE");
+  rotate.Footer(
       "Example:\n  plimsoll ca rotate --out ca.pem    # give ca.pem to people and programs\n"
       "  plimsoll ca rotate --switch\n  plimsoll ca rotate --finish --out ca.pem");
-  rotate->final_callback([options, &session] {
+  rotate.OnRun([options, &session] {
     WithClient(session,
                [&](Client& client) { return Print(Step(client, *options), *options, session); });
   });

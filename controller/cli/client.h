@@ -75,11 +75,11 @@ void WithClient(Session& session, const std::function<absl::Status(Client&)>& bo
 // Adds a subcommand that takes -o, and that runs `action(client, options, session)`. `session`
 // outlives the parse.
 template <class Options, class Action>
-CLI::App& AddAction(CLI::App& command, Session& session, std::shared_ptr<Options> options,
-                    const std::string& name, const std::string& help, Action action) {
-  CLI::App& added = *command.add_subcommand(name, help);
+Command AddAction(Command command, Session& session, std::shared_ptr<Options> options,
+                  const std::string& name, const std::string& help, Action action) {
+  Command added = command.AddSubcommand(name, help);
   AddOutputOption(added, session);
-  added.final_callback([options, &session, action = std::move(action)] {
+  added.OnRun([options, &session, action = std::move(action)] {
     WithClient(session, [&](Client& client) { return action(client, *options, session); });
   });
   return added;

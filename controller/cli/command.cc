@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <CLI/CLI.hpp>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
@@ -52,47 +53,46 @@ void Session::PrintJson(const google::protobuf::Message& message) {
   *out << PrintableJson(text);
 }
 
-void AddOutputOption(CLI::App& command, Session& session) {
-  command.add_option("-o,--output", session.output, "Print a table, or the API's own JSON [table]")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"table", "json"}));
+void AddOutputOption(Command command, Session& session) {
+  command.AddOption("-o,--output", session.output, "Print a table, or the API's own JSON [table]")
+      .TypeName("FORMAT")
+      .OneOf({"table", "json"});
 }
 
 std::string NotEmpty(const std::string& text) { return text.empty() ? "is empty" : ""; }
 
-void AddLabelOption(CLI::App& command, std::map<std::string, std::string>& labels,
+void AddLabelOption(Command command, std::map<std::string, std::string>& labels,
                     const std::string& help) {
   command
-      .add_option_function<std::vector<std::string>>(
+      .AddOptionCall(
           "--label",
           [&labels](const std::vector<std::string>& texts) {
             for (const std::string& text : texts) {
               const size_t equals = text.find('=');
               if (equals == std::string::npos || equals == 0) {
-                throw CLI::ValidationError("--label",
-                                           absl::StrCat("\"", text, "\": expected KEY=VALUE"));
+                RefuseOption("--label", absl::StrCat("\"", text, "\": expected KEY=VALUE"));
               }
               labels[text.substr(0, equals)] = text.substr(equals + 1);
             }
           },
           help)
-      ->type_name("KEY=VALUE");
+      .TypeName("KEY=VALUE");
 }
 
-CLI::Option* AddSeverityOption(CLI::App& command, const std::string& name, const std::string& help,
-                               std::function<void(v1::Severity)> set) {
+Option AddSeverityOption(Command command, const std::string& name, const std::string& help,
+                         std::function<void(v1::Severity)> set) {
   return command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           name,
           [name, set = std::move(set)](const std::string& text) {
             v1::Severity severity;
             if (!ParseSeverity(text, severity)) {
-              throw CLI::ValidationError(name, "expected info, low, medium, high or critical");
+              RefuseOption(name, "expected info, low, medium, high or critical");
             }
             set(severity);
           },
           help)
-      ->type_name("SEVERITY");
+      .TypeName("SEVERITY");
 }
 
 int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
@@ -104,51 +104,52 @@ int RunCli(const std::vector<std::string>& arguments, std::ostream& out, std::os
   app.set_version_flag("--version", std::string("plimsoll ") + support::kVersion);
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--server", session.server, "API of the controller [from `plimsoll login`]")
-      ->type_name("HOST:PORT")
-      ->envname("PLIMSOLL_SERVER");
-  app.add_option("--ca", session.ca_file, "Certificate (PEM) the controller is checked against")
-      ->type_name("FILE")
-      ->envname("PLIMSOLL_CA");
-  app.add_option("--token-file", session.token_file, "File with the bearer token")
-      ->type_name("FILE")
-      ->envname("PLIMSOLL_TOKEN_FILE");
-  app.add_option("--credentials", session.credentials_file,
-                 "Where `plimsoll login` keeps them [~/.config/plimsoll/credentials.yaml]")
-      ->type_name("FILE")
-      ->envname("PLIMSOLL_CREDENTIALS");
-  app.add_option("--color", session.color, "auto or never")
-      ->check(CLI::IsMember({"auto", "never"}))
-      ->type_name("WHEN");
-  AddLogin(app, session);
-  AddLogout(app, session);
-  AddWhoAmI(app, session);
-  AddPassword(app, session);
-  AddSummary(app, session);
-  AddTrend(app, session);
-  AddHosts(app, session);
-  AddHost(app, session);
-  AddHistory(app, session);
-  AddFindings(app, session);
-  AddConfigurations(app, session);
-  AddRules(app, session);
-  AddScan(app, session);
-  AddSchedule(app, session);
-  AddNotification(app, session);
-  AddWaiver(app, session);
-  AddTailoring(app, session);
-  AddLabel(app, session);
-  AddSelector(app, session);
-  AddApply(app, session);
-  AddToken(app, session);
-  AddEnrollment(app, session);
-  AddCa(app, session);
-  AddUser(app, session);
-  AddApiToken(app, session);
-  AddActivity(app, session);
-  AddBaseline(app, session);
-  AddEvaluate(app, session);
-  app.footer(
+  Command top(&app);
+  top.AddOption("--server", session.server, "API of the controller [from `plimsoll login`]")
+      .TypeName("HOST:PORT")
+      .EnvName("PLIMSOLL_SERVER");
+  top.AddOption("--ca", session.ca_file, "Certificate (PEM) the controller is checked against")
+      .TypeName("FILE")
+      .EnvName("PLIMSOLL_CA");
+  top.AddOption("--token-file", session.token_file, "File with the bearer token")
+      .TypeName("FILE")
+      .EnvName("PLIMSOLL_TOKEN_FILE");
+  top.AddOption("--credentials", session.credentials_file,
+                "Where `plimsoll login` keeps them [~/.config/plimsoll/credentials.yaml]")
+      .TypeName("FILE")
+      .EnvName("PLIMSOLL_CREDENTIALS");
+  top.AddOption("--color", session.color, "auto or never")
+      .OneOf({"auto", "never"})
+      .TypeName("WHEN");
+  AddLogin(top, session);
+  AddLogout(top, session);
+  AddWhoAmI(top, session);
+  AddPassword(top, session);
+  AddSummary(top, session);
+  AddTrend(top, session);
+  AddHosts(top, session);
+  AddHost(top, session);
+  AddHistory(top, session);
+  AddFindings(top, session);
+  AddConfigurations(top, session);
+  AddRules(top, session);
+  AddScan(top, session);
+  AddSchedule(top, session);
+  AddNotification(top, session);
+  AddWaiver(top, session);
+  AddTailoring(top, session);
+  AddLabel(top, session);
+  AddSelector(top, session);
+  AddApply(top, session);
+  AddToken(top, session);
+  AddEnrollment(top, session);
+  AddCa(top, session);
+  AddUser(top, session);
+  AddApiToken(top, session);
+  AddActivity(top, session);
+  AddBaseline(top, session);
+  AddEvaluate(top, session);
+  top.Footer(
       "Exit status: 0 done; 1 not compliant, where a judgement was asked for; 2 usage; 3 could not "
       "reach or not\n"
       "allowed. `plimsoll COMMAND --help` has the details and examples.");

@@ -3,7 +3,6 @@
 
 #include <google/protobuf/message.h>
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <iosfwd>
 #include <map>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "controller/cli/options.h"
 #include "controller/cli/terminal.h"
 
 namespace plimsoll::cli {
@@ -50,48 +50,48 @@ struct Session {
 };
 
 // Adds -o to a command (each command takes it, so that it may stand behind the command's name).
-void AddOutputOption(CLI::App& command, Session& session);
+void AddOutputOption(Command command, Session& session);
 
 // A check of options where nothing would mean that they are not given: complains of an empty text.
 std::string NotEmpty(const std::string& text);
 
 // Adds --label KEY=VALUE (repeatable) into `labels`.
-void AddLabelOption(CLI::App& command, std::map<std::string, std::string>& labels,
+void AddLabelOption(Command command, std::map<std::string, std::string>& labels,
                     const std::string& help);
 
 // Adds an option that is a severity; `set` is called with what was given.
-CLI::Option* AddSeverityOption(CLI::App& command, const std::string& name, const std::string& help,
-                               std::function<void(v1::Severity)> set);
+Option AddSeverityOption(Command command, const std::string& name, const std::string& help,
+                         std::function<void(v1::Severity)> set);
 
 // Each adds one command to `app`. `session` outlives the parse.
-void AddLogin(CLI::App& app, Session& session);
-void AddLogout(CLI::App& app, Session& session);
-void AddWhoAmI(CLI::App& app, Session& session);
-void AddPassword(CLI::App& app, Session& session);
-void AddUser(CLI::App& app, Session& session);
-void AddApiToken(CLI::App& app, Session& session);
-void AddActivity(CLI::App& app, Session& session);
-void AddHosts(CLI::App& app, Session& session);
-void AddHost(CLI::App& app, Session& session);
-void AddRules(CLI::App& app, Session& session);
-void AddFindings(CLI::App& app, Session& session);
-void AddSummary(CLI::App& app, Session& session);
-void AddTrend(CLI::App& app, Session& session);
-void AddHistory(CLI::App& app, Session& session);
-void AddConfigurations(CLI::App& app, Session& session);
-void AddScan(CLI::App& app, Session& session);
-void AddSchedule(CLI::App& app, Session& session);
-void AddNotification(CLI::App& app, Session& session);
-void AddWaiver(CLI::App& app, Session& session);
-void AddTailoring(CLI::App& app, Session& session);
-void AddLabel(CLI::App& app, Session& session);
-void AddSelector(CLI::App& app, Session& session);
-void AddApply(CLI::App& app, Session& session);
-void AddToken(CLI::App& app, Session& session);
-void AddEnrollment(CLI::App& app, Session& session);
-void AddCa(CLI::App& app, Session& session);
-void AddBaseline(CLI::App& app, Session& session);
-void AddEvaluate(CLI::App& app, Session& session);
+void AddLogin(Command app, Session& session);
+void AddLogout(Command app, Session& session);
+void AddWhoAmI(Command app, Session& session);
+void AddPassword(Command app, Session& session);
+void AddUser(Command app, Session& session);
+void AddApiToken(Command app, Session& session);
+void AddActivity(Command app, Session& session);
+void AddHosts(Command app, Session& session);
+void AddHost(Command app, Session& session);
+void AddRules(Command app, Session& session);
+void AddFindings(Command app, Session& session);
+void AddSummary(Command app, Session& session);
+void AddTrend(Command app, Session& session);
+void AddHistory(Command app, Session& session);
+void AddConfigurations(Command app, Session& session);
+void AddScan(Command app, Session& session);
+void AddSchedule(Command app, Session& session);
+void AddNotification(Command app, Session& session);
+void AddWaiver(Command app, Session& session);
+void AddTailoring(Command app, Session& session);
+void AddLabel(Command app, Session& session);
+void AddSelector(Command app, Session& session);
+void AddApply(Command app, Session& session);
+void AddToken(Command app, Session& session);
+void AddEnrollment(Command app, Session& session);
+void AddCa(Command app, Session& session);
+void AddBaseline(Command app, Session& session);
+void AddEvaluate(Command app, Session& session);
 
 // The program without main: parses `arguments` (without the program's name), runs the command,
 // returns the exit status. Writes to `out` and `err` only.

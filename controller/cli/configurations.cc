@@ -79,23 +79,21 @@ absl::Status ShowConfigurations(Client& client, const ConfigurationsOptions& opt
 
 }  // namespace
 
-void AddConfigurations(CLI::App& app, Session& session) {
+void AddConfigurations(Command app, Session& session) {
   auto options = std::make_shared<ConfigurationsOptions>();
-  CLI::App* command = app.add_subcommand(
+  Command command = app.AddSubcommand(
       "configurations", "List the configurations that failing containers have in common");
-  AddOutputOption(*command, session);
-  command->add_option("--baseline", options->baseline, "Baseline id")
-      ->capture_default_str()
-      ->type_name("ID");
-  command->add_option("--rule", options->rule, "Only containers that fail this rule, id or slug")
-      ->type_name("RULE");
-  AddHostFilter(*command, options->filter);
-  AddLimitOption(*command, options->limit);
-  command->footer(
+  AddOutputOption(command, session);
+  command.AddOption("--baseline", options->baseline, "Baseline id").ShowDefault().TypeName("ID");
+  command.AddOption("--rule", options->rule, "Only containers that fail this rule, id or slug")
+      .TypeName("RULE");
+  AddHostFilter(command, options->filter);
+  AddLimitOption(command, options->limit);
+  command.Footer(
       "Containers of one configuration differ in name, id, times and process only: one fix serves "
       "all of them.\n\nExamples:\n  plimsoll configurations\n  plimsoll configurations --rule 5.04 "
       "-l env=prod");
-  command->final_callback([options, &session] {
+  command.OnRun([options, &session] {
     WithClient(session,
                [&](Client& client) { return ShowConfigurations(client, *options, session); });
   });

@@ -88,26 +88,26 @@ absl::Status Reject(Client& client, const EnrollmentOptions& options, Session& s
 
 }  // namespace
 
-void AddEnrollment(CLI::App& app, Session& session) {
+void AddEnrollment(Command app, Session& session) {
   auto options = std::make_shared<EnrollmentOptions>();
-  CLI::App* command =
-      app.add_subcommand("enrollment", "Hosts that wait for approval: list, approve, reject");
-  command->require_subcommand(1);
-  AddAction(*command, session, options, "list", "Those who wait, newest first", List)
-      .add_flag("--all", options->all, "Approved and rejected ones too");
-  CLI::App& approve =
-      AddAction(*command, session, options, "approve",
+  Command command =
+      app.AddSubcommand("enrollment", "Hosts that wait for approval: list, approve, reject");
+  command.RequireSubcommand(1, 1);
+  AddAction(command, session, options, "list", "Those who wait, newest first", List)
+      .AddFlag("--all", options->all, "Approved and rejected ones too");
+  Command approve =
+      AddAction(command, session, options, "approve",
                 "Let a host in: it gets a certificate for its key when it asks next", Approve);
-  approve.add_option("id", options->id, "Enrolment id")->required()->type_name("ID");
+  approve.AddOption("id", options->id, "Enrolment id").Required().TypeName("ID");
   AddLabelOption(approve, options->labels,
                  "Label of the host, over those of its token; may be repeated");
-  approve.footer(
+  approve.Footer(
       "Compare the key with the one in the collector's log first.\n"
       "Example:\n  plimsoll enrollment approve e-0123456789ab --label env=prod");
-  AddAction(*command, session, options, "reject", "Refuse a host", Reject)
-      .add_option("id", options->id, "Enrolment id")
-      ->required()
-      ->type_name("ID");
+  AddAction(command, session, options, "reject", "Refuse a host", Reject)
+      .AddOption("id", options->id, "Enrolment id")
+      .Required()
+      .TypeName("ID");
 }
 
 }  // namespace plimsoll::cli

@@ -82,31 +82,30 @@ absl::Status EvaluateFile(const Options& options, Session& session) {
 
 }  // namespace
 
-void AddEvaluate(CLI::App& app, Session& session) {
+void AddEvaluate(Command app, Session& session) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("evaluate", "Judge a facts file by a baseline, without a server");
-  AddOutputOption(*command, session);
+  Command command =
+      app.AddSubcommand("evaluate", "Judge a facts file by a baseline, without a server");
+  AddOutputOption(command, session);
   command
-      ->add_option("--facts", options->facts_file,
-                   "File of `plimsoll-collector --once`; - for standard input")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("--baseline", options->baseline, "Shipped id or YAML file")
-      ->required()
-      ->type_name("NAME|FILE");
+      .AddOption("--facts", options->facts_file,
+                 "File of `plimsoll-collector --once`; - for standard input")
+      .Required()
+      .TypeName("FILE");
+  command.AddOption("--baseline", options->baseline, "Shipped id or YAML file")
+      .Required()
+      .TypeName("NAME|FILE");
   command
-      ->add_option("--as-of", options->as_of,
-                   "Time the report speaks of [when the facts were observed]")
-      ->type_name("TIME");
-  AddSeverityOption(*command, "--fail-on",
-                    "Exit with 1 when a rule of at least this severity fails",
+      .AddOption("--as-of", options->as_of,
+                 "Time the report speaks of [when the facts were observed]")
+      .TypeName("TIME");
+  AddSeverityOption(command, "--fail-on", "Exit with 1 when a rule of at least this severity fails",
                     [options](v1::Severity severity) { options->fail_on = severity; });
-  AddReportOptions(*command, options->view);
-  command->footer(
+  AddReportOptions(command, options->view);
+  command.Footer(
       "Example:\n  plimsoll-collector --once --out facts.binpb && \\\n"
       "    plimsoll evaluate --facts facts.binpb --baseline azure-docker --status fail,unknown");
-  command->final_callback([options, &session] {
+  command.OnRun([options, &session] {
     if (auto status = EvaluateFile(*options, session); !status.ok()) session.Fail(status);
   });
 }

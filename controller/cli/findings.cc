@@ -60,27 +60,27 @@ absl::Status ListFindings(Client& client, FindingsOptions& options, Session& ses
 
 }  // namespace
 
-void AddFindings(CLI::App& app, Session& session) {
+void AddFindings(Command app, Session& session) {
   auto options = std::make_shared<FindingsOptions>();
-  CLI::App* command = app.add_subcommand("findings", "List findings across the fleet, worst first");
-  AddOutputOption(*command, session);
+  Command command = app.AddSubcommand("findings", "List findings across the fleet, worst first");
+  AddOutputOption(command, session);
   command
-      ->add_option_function<std::vector<std::string>>(
+      .AddOptionCall(
           "--rule",
           [options](const std::vector<std::string>& rules) {
             options->request.mutable_rules()->Assign(rules.begin(), rules.end());
           },
           "Rule ids or slugs; may be repeated")
-      ->delimiter(',')
-      ->type_name("RULE");
+      .Delimiter(',')
+      .TypeName("RULE");
   command
-      ->add_option_function<std::vector<std::string>>(
+      .AddOptionCall(
           "--status",
           [options](const std::vector<std::string>& names) {
             for (const std::string& name : names) {
               v1::Verdict::Status status;
               if (!ParseStatus(name, status)) {
-                throw CLI::ValidationError(
+                RefuseOption(
                     "--status",
                     absl::StrCat("\"", name, "\": expected fail, unknown, manual or pass"));
               }
@@ -88,30 +88,30 @@ void AddFindings(CLI::App& app, Session& session) {
             }
           },
           "Statuses [fail,unknown]")
-      ->delimiter(',')
-      ->type_name("STATUS,...");
+      .Delimiter(',')
+      .TypeName("STATUS,...");
   AddSeverityOption(
-      *command, "--severity", "Only rules of at least this severity",
+      command, "--severity", "Only rules of at least this severity",
       [options](v1::Severity severity) { options->request.set_minimum_severity(severity); });
   command
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "--host", [options](const std::string& host) { options->request.set_host(host); },
           "Only this host")
-      ->type_name("HOST");
+      .TypeName("HOST");
   command
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "--baseline", [options](const std::string& id) { options->request.set_baseline(id); },
           "Only this baseline [all]")
-      ->type_name("ID");
-  command->add_flag_callback(
+      .TypeName("ID");
+  command.AddFlagCall(
       "--waived", [options] { options->request.set_waived(true); }, "Only what a waiver accepts");
-  command->add_flag_callback(
+  command.AddFlagCall(
       "--not-waived", [options] { options->request.set_waived(false); },
       "Only what no waiver accepts");
-  AddHostFilter(*command, options->filter);
-  AddLimitOption(*command, options->limit);
-  command->footer("Example:\n  plimsoll findings --severity high -l env=prod");
-  command->final_callback([options, &session] {
+  AddHostFilter(command, options->filter);
+  AddLimitOption(command, options->limit);
+  command.Footer("Example:\n  plimsoll findings --severity high -l env=prod");
+  command.OnRun([options, &session] {
     WithClient(session, [&](Client& client) { return ListFindings(client, *options, session); });
   });
 }

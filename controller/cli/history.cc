@@ -84,30 +84,30 @@ absl::Status ShowHistory(Client& client, HistoryOptions& options, Session& sessi
 
 }  // namespace
 
-void AddHistory(CLI::App& app, Session& session) {
+void AddHistory(Command app, Session& session) {
   auto options = std::make_shared<HistoryOptions>();
   v1::ListTransitionsRequest& request = options->request;
-  CLI::App* command =
-      app.add_subcommand("history", "Show how a host's verdicts changed, newest first");
-  AddOutputOption(*command, session);
+  Command command =
+      app.AddSubcommand("history", "Show how a host's verdicts changed, newest first");
+  AddOutputOption(command, session);
   command
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "host", [&request](const std::string& host) { request.set_host(host); },
           "Host name or id; a removed host by its id")
-      ->required()
-      ->type_name("HOST");
+      .Required()
+      .TypeName("HOST");
   command
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "--rule", [&request](const std::string& rule) { request.set_rule(rule); },
           "Only this rule, by id or slug")
-      ->type_name("RULE");
+      .TypeName("RULE");
   command
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "--baseline", [&request](const std::string& id) { request.set_baseline(id); },
           "Only this baseline [all]")
-      ->type_name("ID");
-  AddLimitOption(*command, options->limit);
-  command->footer(
+      .TypeName("ID");
+  AddLimitOption(command, options->limit);
+  command.Footer(
       "OBSERVED is the host's clock when the facts changed, RECORDED how much later the controller "
       "had them.\nThe cause is first (never judged before), facts (the host changed), baseline "
       "(the rule "
@@ -115,7 +115,7 @@ void AddHistory(CLI::App& app, Session& session) {
       "--rule 5.04\n  plimsoll history "
       "web-1 "
       "--limit 0 -o json");
-  command->final_callback([options, &session] {
+  command.OnRun([options, &session] {
     WithClient(session, [&](Client& client) { return ShowHistory(client, *options, session); });
   });
 }

@@ -4,19 +4,19 @@
 
 namespace plimsoll::cli {
 
-void AddHostFilter(CLI::App& command, HostFilter& filter) {
+void AddHostFilter(Command command, HostFilter& filter) {
   AddLabelOption(command, filter.labels, "Only hosts with this label; may be repeated");
   command
-      .add_option("-l,--selector", filter.selector,
-                  "Only hosts whose labels fit, e.g. 'env=prod,tier!=db,!legacy'")
-      ->type_name("SELECTOR");
+      .AddOption("-l,--selector", filter.selector,
+                 "Only hosts whose labels fit, e.g. 'env=prod,tier!=db,!legacy'")
+      .TypeName("SELECTOR");
 }
 
-void AddLimitOption(CLI::App& command, int& limit) {
-  command.add_option("--limit", limit, "At most this many; 0 for all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
-      ->type_name("COUNT");
+void AddLimitOption(Command command, int& limit) {
+  command.AddOption("--limit", limit, "At most this many; 0 for all")
+      .NotNegative()
+      .ShowDefault()
+      .TypeName("COUNT");
 }
 
 void SayMore(bool more, Session& session) {

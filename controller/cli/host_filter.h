@@ -24,10 +24,10 @@ struct HostFilter {
 };
 
 // Adds both options. `filter` outlives the parse.
-void AddHostFilter(CLI::App& command, HostFilter& filter);
+void AddHostFilter(Command command, HostFilter& filter);
 
 // Adds --limit, "at most this many; 0 for all", with its default in `limit`.
-void AddLimitOption(CLI::App& command, int& limit);
+void AddLimitOption(Command command, int& limit);
 
 // Says under a list that it was cut off, where it was.
 void SayMore(bool more, Session& session);

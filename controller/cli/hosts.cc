@@ -39,10 +39,10 @@ v1::Host::Connection StateOf(const std::string& name) {
     const auto connection = static_cast<v1::Host::Connection>(i);
     if (StateName(connection) == name) return connection;
   }
-  throw CLI::ValidationError(
-      "--state", absl::StrCat("\"", name,
-                              "\": expected connected, disconnected, never-seen, revoked or "
-                              "quarantined"));
+  RefuseOption("--state",
+               absl::StrCat("\"", name,
+                            "\": expected connected, disconnected, never-seen, revoked or "
+                            "quarantined"));
 }
 
 std::string State(const v1::Host& host, const Terminal& terminal) {
@@ -208,47 +208,46 @@ absl::Status ShowHost(Client& client, const HostOptions& options, Session& sessi
 
 }  // namespace
 
-void AddHosts(CLI::App& app, Session& session) {
+void AddHosts(Command app, Session& session) {
   auto options = std::make_shared<HostsOptions>();
-  CLI::App* command = app.add_subcommand("hosts", "List the hosts of the fleet");
-  AddOutputOption(*command, session);
-  AddHostFilter(*command, options->filter);
+  Command command = app.AddSubcommand("hosts", "List the hosts of the fleet");
+  AddOutputOption(command, session);
+  AddHostFilter(command, options->filter);
   command
-      ->add_option_function<std::vector<std::string>>(
+      .AddOptionCall(
           "--state",
           [options](const std::vector<std::string>& names) {
             for (const std::string& name : names) options->request.add_connections(StateOf(name));
           },
           "Only hosts in these states: connected, disconnected, never-seen, revoked, quarantined")
-      ->delimiter(',')
-      ->type_name("STATE,...");
-  command->add_flag("--stale", options->stale, "Only hosts not heard of for too long");
+      .Delimiter(',')
+      .TypeName("STATE,...");
+  command.AddFlag("--stale", options->stale, "Only hosts not heard of for too long");
   command
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "--name",
           [options](const std::string& text) { options->request.set_name_contains(text); },
           "Only hosts whose name contains this")
-      ->type_name("TEXT");
-  command->add_option("--baseline", options->baseline, "Baseline whose counts are shown")
-      ->capture_default_str()
-      ->type_name("ID");
-  AddLimitOption(*command, options->limit);
-  command->add_option("--revoke", options->revoke, "Refuse this host from now on")
-      ->check(NotEmpty)
-      ->type_name("HOST");
-  command->add_option("--remove", options->remove, "Take this host out of the fleet")
-      ->check(NotEmpty)
-      ->type_name("HOST");
-  command->add_option("--release", options->release, "End this host's quarantine")
-      ->check(NotEmpty)
-      ->type_name("HOST");
-  command->add_option("--reason", options->reason, "Why, with --revoke or --remove")
-      ->type_name("TEXT");
-  command->footer(
+      .TypeName("TEXT");
+  command.AddOption("--baseline", options->baseline, "Baseline whose counts are shown")
+      .ShowDefault()
+      .TypeName("ID");
+  AddLimitOption(command, options->limit);
+  command.AddOption("--revoke", options->revoke, "Refuse this host from now on")
+      .Check(NotEmpty)
+      .TypeName("HOST");
+  command.AddOption("--remove", options->remove, "Take this host out of the fleet")
+      .Check(NotEmpty)
+      .TypeName("HOST");
+  command.AddOption("--release", options->release, "End this host's quarantine")
+      .Check(NotEmpty)
+      .TypeName("HOST");
+  command.AddOption("--reason", options->reason, "Why, with --revoke or --remove").TypeName("TEXT");
+  command.Footer(
       "Examples:\n  plimsoll hosts -l 'env=prod,!canary'\n  plimsoll hosts --stale --state "
       "disconnected\n  plimsoll hosts --revoke web-3 --reason stolen\n  plimsoll hosts --remove "
       "web-4 --reason scrapped");
-  command->final_callback([options, &session] {
+  command.OnRun([options, &session] {
     if (!options->revoke.empty() + !options->remove.empty() + !options->release.empty() > 1) {
       session.Fail(
           absl::InvalidArgumentError("--revoke, --remove and --release: one of them at a time"));
@@ -263,20 +262,18 @@ void AddHosts(CLI::App& app, Session& session) {
   });
 }
 
-void AddHost(CLI::App& app, Session& session) {
+void AddHost(Command app, Session& session) {
   auto options = std::make_shared<HostOptions>();
-  CLI::App* command =
-      app.add_subcommand("host", "Show one host's report: every rule, with its findings");
-  AddOutputOption(*command, session);
-  command->add_option("host", options->host, "Host name or id")->required()->type_name("HOST");
-  command->add_option("--baseline", options->baseline, "Baseline id")
-      ->capture_default_str()
-      ->type_name("ID");
-  AddReportOptions(*command, options->view);
-  command->footer(
+  Command command =
+      app.AddSubcommand("host", "Show one host's report: every rule, with its findings");
+  AddOutputOption(command, session);
+  command.AddOption("host", options->host, "Host name or id").Required().TypeName("HOST");
+  command.AddOption("--baseline", options->baseline, "Baseline id").ShowDefault().TypeName("ID");
+  AddReportOptions(command, options->view);
+  command.Footer(
       "Examples:\n  plimsoll host web-1 --status fail --remediation\n  plimsoll host web-1 -o "
       "json");
-  command->final_callback([options, &session] {
+  command.OnRun([options, &session] {
     WithClient(session, [&](Client& client) { return ShowHost(client, *options, session); });
   });
 }

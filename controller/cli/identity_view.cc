@@ -59,17 +59,16 @@ std::string RoleName(v1::Role role) {
   return absl::AsciiStrToLower(name.substr(5));
 }
 
-CLI::Option* AddRoleOption(CLI::App& command, const std::string& help,
-                           std::function<void(v1::Role)> set) {
+Option AddRoleOption(Command command, const std::string& help, std::function<void(v1::Role)> set) {
   static const auto& roles = *new std::map<std::string, v1::Role>{{"viewer", v1::ROLE_VIEWER},
                                                                   {"auditor", v1::ROLE_AUDITOR},
                                                                   {"operator", v1::ROLE_OPERATOR},
                                                                   {"admin", v1::ROLE_ADMIN}};
   return command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "--role", [set = std::move(set)](const std::string& name) { set(roles.at(name)); }, help)
-      ->check(CLI::IsMember({"viewer", "auditor", "operator", "admin"}))
-      ->type_name("ROLE");
+      .OneOf({"viewer", "auditor", "operator", "admin"})
+      .TypeName("ROLE");
 }
 
 absl::StatusOr<std::string> ReadPassword(const std::string& file, const std::string& prompt,

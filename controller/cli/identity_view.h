@@ -1,7 +1,6 @@
 // Users, sessions and API tokens as people read and write them.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -15,8 +14,7 @@ namespace plimsoll::cli {
 std::string RoleName(v1::Role role);
 
 // Adds --role; `set` is called with what was given.
-CLI::Option* AddRoleOption(CLI::App& command, const std::string& help,
-                           std::function<void(v1::Role)> set);
+Option AddRoleOption(Command command, const std::string& help, std::function<void(v1::Role)> set);
 
 // A secret: the first line of `file`, which others may not read; without a file, what is typed on
 // the terminal after `prompt`, unseen. FAILED_PRECONDITION: there is no terminal; names `option`.

@@ -128,14 +128,14 @@ absl::Status List(Client& client, LabelOptions& options, Session& session) {
   return absl::OkStatus();
 }
 
-void AddSelection(CLI::App& command, LabelOptions& options) {
+void AddSelection(Command command, LabelOptions& options) {
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "-l,--selector",
           [&options](const std::string& text) { options.selector.set_expression(text); },
           "These hosts, as they are now, in place of HOST")
-      ->type_name("SELECTOR");
-  command.add_flag_callback(
+      .TypeName("SELECTOR");
+  command.AddFlagCall(
       "--all", [&options] { options.selector.set_all(true); }, "Every host, in place of HOST");
 }
 
@@ -143,32 +143,31 @@ using Action = std::function<absl::Status(Client&, LabelOptions&, Session&)>;
 
 }  // namespace
 
-void AddLabel(CLI::App& app, Session& session) {
+void AddLabel(Command app, Session& session) {
   auto options = std::make_shared<LabelOptions>();
-  CLI::App* label = app.add_subcommand("label", "Labels that are given to hosts centrally");
-  label->require_subcommand(1);
-  const auto add = [&](const std::string& name, const std::string& help,
-                       Action action) -> CLI::App& {
-    return AddAction(*label, session, options, name, help, std::move(action));
+  Command label = app.AddSubcommand("label", "Labels that are given to hosts centrally");
+  label.RequireSubcommand(1, 1);
+  const auto add = [&](const std::string& name, const std::string& help, Action action) -> Command {
+    return AddAction(label, session, options, name, help, std::move(action));
   };
-  CLI::App& set = add("set", "Give hosts labels, which lie over the collector's own", Set);
-  set.add_option("labels", options->words, "Host name or id, and labels KEY=VALUE")
-      ->required()
-      ->type_name("[HOST] KEY=VALUE");
+  Command set = add("set", "Give hosts labels, which lie over the collector's own", Set);
+  set.AddOption("labels", options->words, "Host name or id, and labels KEY=VALUE")
+      .Required()
+      .TypeName("[HOST] KEY=VALUE");
   AddSelection(set, *options);
-  set.footer(
+  set.Footer(
       "What selects by labels sees them at once: waivers, tailoring, schedules, notifications, "
       "scopes.\n\nExamples:\n  plimsoll label set web-1 tier=web owner=shop\n  plimsoll label set "
       "-l 'env=prod,!canary' owner=shop");
-  CLI::App& remove = add("remove", "Take central labels away; the collector's own stay", Remove);
-  remove.add_option("keys", options->words, "Host name or id, and keys")
-      ->required()
-      ->type_name("[HOST] KEY");
+  Command remove = add("remove", "Take central labels away; the collector's own stay", Remove);
+  remove.AddOption("keys", options->words, "Host name or id, and keys")
+      .Required()
+      .TypeName("[HOST] KEY");
   AddSelection(remove, *options);
-  CLI::App& list = add("list", "Labels of hosts, and where each comes from", List);
-  list.add_option("host", options->words, "Host name or id; none: all hosts")
-      ->expected(0, 1)
-      ->type_name("HOST");
+  Command list = add("list", "Labels of hosts, and where each comes from", List);
+  list.AddOption("host", options->words, "Host name or id; none: all hosts")
+      .Expected(0, 1)
+      .TypeName("HOST");
   AddHostFilter(list, options->filter);
   AddLimitOption(list, options->limit);
 }

@@ -179,26 +179,26 @@ absl::Status WhoAmI(Client& client, bool with_sessions, Session& session) {
 
 }  // namespace
 
-void AddLogin(CLI::App& app, Session& session) {
+void AddLogin(Command app, Session& session) {
   auto options = std::make_shared<LoginOptions>();
-  CLI::App* command = app.add_subcommand(
+  Command command = app.AddSubcommand(
       "login", "Sign in, or check a token, and keep the credentials for later commands");
-  CLI::Option* user =
-      command->add_option("--user", options->user, "Sign in as this user; asks for the password")
-          ->type_name("NAME");
+  Option user =
+      command.AddOption("--user", options->user, "Sign in as this user; asks for the password")
+          .TypeName("NAME");
   command
-      ->add_flag("--oidc", options->oidc,
-                 "Sign in at the identity provider, in a browser on this machine")
-      ->excludes(user);
+      .AddFlag("--oidc", options->oidc,
+               "Sign in at the identity provider, in a browser on this machine")
+      .Excludes(user);
   command
-      ->add_option("--password-file", options->password_file,
-                   "Read the password from this file (0600) instead of asking")
-      ->type_name("FILE");
+      .AddOption("--password-file", options->password_file,
+                 "Read the password from this file (0600) instead of asking")
+      .TypeName("FILE");
   command
-      ->add_option("--new-password-file", options->new_password_file,
-                   "The password to have from now on, where a one-time password must be changed")
-      ->type_name("FILE");
-  command->footer(
+      .AddOption("--new-password-file", options->new_password_file,
+                 "The password to have from now on, where a one-time password must be changed")
+      .TypeName("FILE");
+  command.Footer(
       "Needs --server, --ca, and --user, --oidc or --token-file. The credentials file is for its "
       "owner "
       "only (0600).\n"
@@ -206,44 +206,41 @@ void AddLogin(CLI::App& app, Session& session) {
       "/var/lib/plimsoll-controller/pki/ca.pem --user admin\n"
       "  plimsoll login --server localhost:7444 --ca /var/lib/plimsoll-controller/pki/ca.pem \\\n"
       "    --token-file /var/lib/plimsoll-controller/admin.token");
-  command->final_callback([options, &session] {
+  command.OnRun([options, &session] {
     if (auto status = Login(*options, session); !status.ok()) session.Fail(status);
   });
 }
 
-void AddLogout(CLI::App& app, Session& session) {
+void AddLogout(Command app, Session& session) {
   auto everywhere = std::make_shared<bool>(false);
-  CLI::App* command =
-      app.add_subcommand("logout", "End the session and forget the saved credentials");
-  command->add_flag("--everywhere", *everywhere, "End every session of yours, on any machine");
-  command->final_callback([everywhere, &session] {
+  Command command = app.AddSubcommand("logout", "End the session and forget the saved credentials");
+  command.AddFlag("--everywhere", *everywhere, "End every session of yours, on any machine");
+  command.OnRun([everywhere, &session] {
     WithClient(session, [&](Client& client) { return Logout(client, *everywhere, session); });
   });
 }
 
-void AddWhoAmI(CLI::App& app, Session& session) {
+void AddWhoAmI(Command app, Session& session) {
   auto sessions = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand("whoami", "Who you are there, and what you may do");
-  AddOutputOption(*command, session);
-  command->add_flag("--sessions", *sessions, "List your sessions");
-  command->final_callback([sessions, &session] {
+  Command command = app.AddSubcommand("whoami", "Who you are there, and what you may do");
+  AddOutputOption(command, session);
+  command.AddFlag("--sessions", *sessions, "List your sessions");
+  command.OnRun([sessions, &session] {
     WithClient(session, [&](Client& client) { return WhoAmI(client, *sessions, session); });
   });
 }
 
-void AddPassword(CLI::App& app, Session& session) {
+void AddPassword(Command app, Session& session) {
   auto options = std::make_shared<LoginOptions>();
-  CLI::App* command =
-      app.add_subcommand("password", "Change your password; ends your other sessions");
+  Command command = app.AddSubcommand("password", "Change your password; ends your other sessions");
   command
-      ->add_option("--password-file", options->password_file,
-                   "File with the password in use (0600)")
-      ->type_name("FILE");
+      .AddOption("--password-file", options->password_file, "File with the password in use (0600)")
+      .TypeName("FILE");
   command
-      ->add_option("--new-password-file", options->new_password_file,
-                   "File with the password to have from now on (0600)")
-      ->type_name("FILE");
-  command->final_callback([options, &session] {
+      .AddOption("--new-password-file", options->new_password_file,
+                 "File with the password to have from now on (0600)")
+      .TypeName("FILE");
+  command.OnRun([options, &session] {
     WithClient(session, [&](Client& client) -> absl::Status {
       auto password = ReadPassword(options->password_file, "Password in use: ", "--password-file");
       if (!password.ok()) return password.status();

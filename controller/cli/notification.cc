@@ -245,89 +245,89 @@ absl::Status Retry(Client& client, const NotificationOptions& options, Session& 
 }
 
 // Options that say where to and what about.
-void AddSettings(CLI::App& command, const Options& options) {
-  command.add_option("--webhook", options->webhook, "HTTPS address that gets a signed POST")
-      ->type_name("URL");
-  command.add_option("--email", options->email, "Receivers of an e-mail")->type_name("ADDRESS");
-  command.add_option("--smtp", options->smtp, "Relay of e-mails")->type_name("HOST:PORT");
-  command.add_option("--from", options->from, "Sender of e-mails")->type_name("ADDRESS");
-  command.add_option("--username", options->username, "Sign-in at the relay")->type_name("NAME");
-  command.add_flag("--plain-smtp", options->plain,
-                   "No TLS: only to a relay on the controller's host");
-  command.add_option("--syslog", options->syslog, "Receiver of syslog messages")
-      ->type_name("HOST:PORT");
-  command.add_option("--transport", options->transport, "Of syslog: tls, tcp, udp [tls]")
-      ->check(CLI::IsMember({"tls", "tcp", "udp"}))
-      ->type_name("NAME");
-  command.add_option("--format", options->format, "Of syslog: cef, ocsf [cef]")
-      ->check(CLI::IsMember({"cef", "ocsf"}))
-      ->type_name("NAME");
+void AddSettings(Command command, const Options& options) {
+  command.AddOption("--webhook", options->webhook, "HTTPS address that gets a signed POST")
+      .TypeName("URL");
+  command.AddOption("--email", options->email, "Receivers of an e-mail").TypeName("ADDRESS");
+  command.AddOption("--smtp", options->smtp, "Relay of e-mails").TypeName("HOST:PORT");
+  command.AddOption("--from", options->from, "Sender of e-mails").TypeName("ADDRESS");
+  command.AddOption("--username", options->username, "Sign-in at the relay").TypeName("NAME");
+  command.AddFlag("--plain-smtp", options->plain,
+                  "No TLS: only to a relay on the controller's host");
+  command.AddOption("--syslog", options->syslog, "Receiver of syslog messages")
+      .TypeName("HOST:PORT");
+  command.AddOption("--transport", options->transport, "Of syslog: tls, tcp, udp [tls]")
+      .OneOf({"tls", "tcp", "udp"})
+      .TypeName("NAME");
+  command.AddOption("--format", options->format, "Of syslog: cef, ocsf [cef]")
+      .OneOf({"cef", "ocsf"})
+      .TypeName("NAME");
   command
-      .add_option("--secret-file", options->secret_file,
-                  "File with the key of a webhook's signature, or the relay's password")
-      ->type_name("FILE");
-  command.add_option("--ca-file", options->ca_file, "Authorities of the receiver, PEM")
-      ->type_name("FILE");
+      .AddOption("--secret-file", options->secret_file,
+                 "File with the key of a webhook's signature, or the relay's password")
+      .TypeName("FILE");
+  command.AddOption("--ca-file", options->ca_file, "Authorities of the receiver, PEM")
+      .TypeName("FILE");
   command
-      .add_option("--about", options->kinds,
-                  "Kinds of events [new-failure recovery host-stale host-back]")
-      ->check(CLI::IsMember(
-          {"new-failure", "recovery", "host-stale", "host-back", "scan-ended", "waiver-expiring"}))
-      ->type_name("KIND");
+      .AddOption("--about", options->kinds,
+                 "Kinds of events [new-failure recovery host-stale host-back]")
+      .OneOf(
+          {"new-failure", "recovery", "host-stale", "host-back", "scan-ended", "waiver-expiring"})
+      .TypeName("KIND");
   AddSeverityOption(
       command, "--severity", "Failures at least this severe [high]",
       [options](v1::Severity severity) { options->given.set_minimum_severity(severity); });
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "-l,--selector",
           [options](const std::string& text) {
             options->given.set_selector(text);
             options->has_selector = true;
           },
           "Only hosts with these labels, e.g. 'env=prod,tier!=db'")
-      ->type_name("SELECTOR");
+      .TypeName("SELECTOR");
   command
-      .add_option_function<std::vector<std::string>>(
+      .AddOptionCall(
           "--baseline",
           [options](const std::vector<std::string>& ids) {
             *options->given.mutable_baselines() = {ids.begin(), ids.end()};
           },
           "Only these baselines")
-      ->type_name("ID");
+      .TypeName("ID");
   AddDurationOption(command, "--window", options->window,
                     "What happens within this time is one message [10s]", true);
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "--description",
           [options](const std::string& text) {
             options->given.set_description(text);
             options->has_description = true;
           },
           "For people")
-      ->type_name("TEXT");
+      .TypeName("TEXT");
 }
 
 }  // namespace
 
-void AddNotification(CLI::App& app, Session& session) {
+void AddNotification(Command app, Session& session) {
   auto options = std::make_shared<NotificationOptions>();
-  CLI::App* notification = app.add_subcommand(
+  Command notification = app.AddSubcommand(
       "notification", "Channels that tell people and systems what happened: create, test and more");
-  notification->require_subcommand(1);
+  notification.RequireSubcommand(1, 1);
   using Action = std::function<absl::Status(Client&, const NotificationOptions&, Session&)>;
   const auto add = [&](const std::string& name, const std::string& help, bool named,
-                       Action action) -> CLI::App& {
-    CLI::App& command = AddAction(*notification, session, options, name, help, std::move(action));
+                       Action action) -> Command {
+    Command command = AddAction(notification, session, options, name, help, std::move(action));
     if (named) {
-      command.add_option("name", options->name, "Name or id")->required()->type_name("NAME");
+      command.AddOption("name", options->name, "Name or id").Required().TypeName("NAME");
     }
     return command;
   };
-  CLI::App& create = add("create", "Make a channel", true, Create);
+  Command create = add("create", "Make a channel", true, Create);
   AddSettings(create, options);
-  create.add_flag_callback(
+  create.AddFlagCall(
       "--paused", [options] { options->given.set_paused(true); }, "Make it without starting it");
-  create.footer(
+  create.Footer(
       "A webhook is signed: X-Plimsoll-Signature: t=SECONDS,v1=HEX, the HMAC-SHA256 of\n"
       "\"SECONDS.BODY\" by the secret.\n\nExamples:\n"
       "  plimsoll notification create oncall --webhook https://example.com/hook --secret-file key\n"
@@ -339,9 +339,9 @@ void AddNotification(CLI::App& app, Session& session) {
   add("show", "One channel", true, [](Client& client, const NotificationOptions& o, Session& s) {
     return Show(Get(client, o.name), s, PrintChannel);
   });
-  CLI::App& update = add("update", "Change what is given, leave the rest", true, Update);
+  Command update = add("update", "Change what is given, leave the rest", true, Update);
   AddSettings(update, options);
-  update.add_option("--name", options->new_name, "Another name")->type_name("NAME");
+  update.AddOption("--name", options->new_name, "Another name").TypeName("NAME");
   add("pause", "Note nothing for it until resumed", true,
       [](Client& client, const NotificationOptions& o, Session& s) {
         return SetPaused(client, o, s, true);
@@ -352,14 +352,14 @@ void AddNotification(CLI::App& app, Session& session) {
       });
   add("delete", "Remove a channel; what waits is not sent", true, Delete);
   add("test", "Send a test at once; exit status 1 when it does not arrive", true, Test);
-  CLI::App& deliveries =
+  Command deliveries =
       add("deliveries", "What was sent and what waits, newest first", false, Deliveries);
-  deliveries.add_option("name", options->name, "Channel; all when left out")->type_name("NAME");
+  deliveries.AddOption("name", options->name, "Channel; all when left out").TypeName("NAME");
   AddLimitOption(deliveries, options->limit);
   add("retry", "Try a delivery that failed again", false, Retry)
-      .add_option("delivery", options->delivery, "Id of the delivery")
-      ->required()
-      ->type_name("ID");
+      .AddOption("delivery", options->delivery, "Id of the delivery")
+      .Required()
+      .TypeName("ID");
 }
 
 }  // namespace plimsoll::cli

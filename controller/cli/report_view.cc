@@ -125,15 +125,15 @@ std::string CountsLine(const v1::StatusCounts& counts, const Terminal& terminal)
                       ", ", counts.not_applicable(), " not applicable");
 }
 
-void AddReportOptions(CLI::App& command, ReportViewOptions& options) {
+void AddReportOptions(Command command, ReportViewOptions& options) {
   command
-      .add_option_function<std::vector<std::string>>(
+      .AddOptionCall(
           "--status",
           [&options](const std::vector<std::string>& names) {
             for (const std::string& name : names) {
               v1::Verdict::Status status;
               if (!ParseStatus(name, status)) {
-                throw CLI::ValidationError(
+                RefuseOption(
                     "--status",
                     absl::StrCat("\"", name,
                                  "\": expected pass, fail, unknown, manual or not-applicable"));
@@ -142,12 +142,12 @@ void AddReportOptions(CLI::App& command, ReportViewOptions& options) {
             }
           },
           "Only rules with these statuses, e.g. fail,unknown")
-      ->delimiter(',')
-      ->type_name("STATUS,...");
+      .Delimiter(',')
+      .TypeName("STATUS,...");
   AddSeverityOption(command, "--severity", "Only rules of at least this severity",
                     [&options](v1::Severity severity) { options.minimum_severity = severity; });
-  command.add_flag("--remediation", options.remediation, "Say under each failed rule what to do");
-  command.add_flag_callback(
+  command.AddFlag("--remediation", options.remediation, "Say under each failed rule what to do");
+  command.AddFlagCall(
       "--all-findings", [&options] { options.most_findings = SIZE_MAX; },
       "Show every finding, not ten a rule");
 }

@@ -31,7 +31,7 @@ void PrintReport(const v1::HostReport& report, const v1::Baseline& baseline,
 std::string CountsLine(const v1::StatusCounts& counts, const Terminal& terminal);
 
 // Adds --status, --severity, --remediation and --all-findings to a command.
-void AddReportOptions(CLI::App& command, ReportViewOptions& options);
+void AddReportOptions(Command command, ReportViewOptions& options);
 
 // Does a rule of at least this severity fail, and no waiver accept it?
 bool AnyFailure(const v1::HostReport& report, const v1::Baseline& baseline, v1::Severity minimum);

@@ -44,28 +44,21 @@ absl::Status ShowRule(Client& client, const RulesOptions& options, Session& sess
 
 }  // namespace
 
-void AddRules(CLI::App& app, Session& session) {
+void AddRules(Command app, Session& session) {
   auto options = std::make_shared<RulesOptions>();
-  CLI::App* rules =
-      app.add_subcommand("rules", "List the rules of a baseline that the controller judges by");
-  AddOutputOption(*rules, session);
-  rules->add_option("--baseline", options->baseline, "Baseline id")
-      ->capture_default_str()
-      ->type_name("ID");
-  rules->final_callback([options, &session] {
+  Command rules =
+      app.AddSubcommand("rules", "List the rules of a baseline that the controller judges by");
+  AddOutputOption(rules, session);
+  rules.AddOption("--baseline", options->baseline, "Baseline id").ShowDefault().TypeName("ID");
+  rules.OnRun([options, &session] {
     WithClient(session, [&](Client& client) { return ShowRules(client, *options, session); });
   });
-  CLI::App* rule =
-      app.add_subcommand("rule", "Explain one rule: why, what to do, and its parameters");
-  AddOutputOption(*rule, session);
-  rule->add_option("rule", options->rule, "Rule id or slug, e.g. 5.04")
-      ->required()
-      ->type_name("RULE");
-  rule->add_option("--baseline", options->baseline, "Baseline id")
-      ->capture_default_str()
-      ->type_name("ID");
-  rule->footer("Example:\n  plimsoll rule container-not-privileged");
-  rule->final_callback([options, &session] {
+  Command rule = app.AddSubcommand("rule", "Explain one rule: why, what to do, and its parameters");
+  AddOutputOption(rule, session);
+  rule.AddOption("rule", options->rule, "Rule id or slug, e.g. 5.04").Required().TypeName("RULE");
+  rule.AddOption("--baseline", options->baseline, "Baseline id").ShowDefault().TypeName("ID");
+  rule.Footer("Example:\n  plimsoll rule container-not-privileged");
+  rule.OnRun([options, &session] {
     WithClient(session, [&](Client& client) { return ShowRule(client, *options, session); });
   });
 }

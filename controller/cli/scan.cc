@@ -217,8 +217,8 @@ absl::Status RunScan(Client& client, ScanOptions& options, Session& session) {
   return Create(client, options, session);
 }
 
-void AddWaitOptions(CLI::App& command, const std::shared_ptr<ScanOptions>& options) {
-  command.add_flag("--wait", options->wait, "Wait until every host is evaluated, failed or missed");
+void AddWaitOptions(Command command, const std::shared_ptr<ScanOptions>& options) {
+  command.AddFlag("--wait", options->wait, "Wait until every host is evaluated, failed or missed");
   AddDurationOption(command, "--deadline", options->deadline,
                     "Hosts that have not answered by then are missed; at most 24h [10m]");
   AddSeverityOption(
@@ -226,70 +226,68 @@ void AddWaitOptions(CLI::App& command, const std::shared_ptr<ScanOptions>& optio
       "Wait; exit with 1 when, by the answers to this scan, a rule this severe fails, "
       "or a host gave none",
       [options](v1::Severity severity) { options->judge.fail_on = severity; });
+  command.AddOption("--baseline", options->judge.baseline, "Judge --fail-on by this baseline [all]")
+      .TypeName("ID");
+  command.AddFlag("--allow-missed", options->judge.allow_missed,
+                  "Hosts without an answer are no reason for --fail-on, as long as one answered");
   command
-      .add_option("--baseline", options->judge.baseline, "Judge --fail-on by this baseline [all]")
-      ->type_name("ID");
-  command.add_flag("--allow-missed", options->judge.allow_missed,
-                   "Hosts without an answer are no reason for --fail-on, as long as one answered");
-  command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "--idempotency-key",
           [options](const std::string& key) { options->request.set_idempotency_key(key); },
           "The same key within a day means the same scan")
-      ->type_name("KEY");
+      .TypeName("KEY");
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "--reason", [options](const std::string& text) { options->request.set_reason(text); },
           "Why, for the list of scans")
-      ->type_name("TEXT");
+      .TypeName("TEXT");
 }
 
-void AddExistingOptions(CLI::App& command, const std::shared_ptr<ScanOptions>& options) {
-  command.add_flag("--list", options->list, "Scans, newest first");
+void AddExistingOptions(Command command, const std::shared_ptr<ScanOptions>& options) {
+  command.AddFlag("--list", options->list, "Scans, newest first");
   command
-      .add_option("--show", options->show,
-                  "This scan; with --wait or --fail-on as when it is started")
-      ->check(NotEmpty)
-      ->type_name("ID");
-  command.add_option("--hosts", options->list_hosts, "The hosts of this scan")
-      ->check(NotEmpty)
-      ->type_name("ID");
+      .AddOption("--show", options->show,
+                 "This scan; with --wait or --fail-on as when it is started")
+      .Check(NotEmpty)
+      .TypeName("ID");
+  command.AddOption("--hosts", options->list_hosts, "The hosts of this scan")
+      .Check(NotEmpty)
+      .TypeName("ID");
   command
-      .add_option("--report", options->report,
-                  "What one --host answered to this scan, judged as it was then")
-      ->check(NotEmpty)
-      ->type_name("ID");
-  command.add_option("--cancel", options->cancel, "End this scan; its answers stay")
-      ->check(NotEmpty)
-      ->type_name("ID");
+      .AddOption("--report", options->report,
+                 "What one --host answered to this scan, judged as it was then")
+      .Check(NotEmpty)
+      .TypeName("ID");
+  command.AddOption("--cancel", options->cancel, "End this scan; its answers stay")
+      .Check(NotEmpty)
+      .TypeName("ID");
   command
-      .add_option("--state", options->states,
-                  "With --hosts: offline, requested, evaluated, failed or missed; with --list: "
-                  "running, done or\ncancelled; may be repeated")
-      ->type_name("STATE");
-  command
-      .add_option("--limit", options->limit, "With --list and --hosts: at most this many; 0: all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
-      ->type_name("COUNT");
+      .AddOption("--state", options->states,
+                 "With --hosts: offline, requested, evaluated, failed or missed; with --list: "
+                 "running, done or\ncancelled; may be repeated")
+      .TypeName("STATE");
+  command.AddOption("--limit", options->limit, "With --list and --hosts: at most this many; 0: all")
+      .NotNegative()
+      .ShowDefault()
+      .TypeName("COUNT");
 }
 
 }  // namespace
 
-void AddScan(CLI::App& app, Session& session) {
+void AddScan(Command app, Session& session) {
   auto options = std::make_shared<ScanOptions>();
-  CLI::App* command = app.add_subcommand("scan", "Ask hosts to report now, and act on the result");
-  AddOutputOption(*command, session);
-  AddSelectorOptions(*command, options->hosts);
-  AddWaitOptions(*command, options);
-  AddExistingOptions(*command, options);
-  command->footer(
+  Command command = app.AddSubcommand("scan", "Ask hosts to report now, and act on the result");
+  AddOutputOption(command, session);
+  AddSelectorOptions(command, options->hosts);
+  AddWaitOptions(command, options);
+  AddExistingOptions(command, options);
+  command.Footer(
       "Ctrl-C ends the waiting (exit status 130), not the scan.\n\n"
       "Examples:\n  plimsoll scan --all --wait\n"
       "  plimsoll scan -l 'env in (prod, stage)' --fail-on high --deadline 5m --reason release\n"
       "  plimsoll scan --hosts s-0123456789abcdef --state missed\n"
       "  plimsoll scan --report s-0123456789abcdef --host web-1");
-  command->final_callback([options, &session] {
+  command.OnRun([options, &session] {
     WithClient(session, [&](Client& client) { return RunScan(client, *options, session); });
   });
 }

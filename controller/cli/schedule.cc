@@ -177,20 +177,21 @@ absl::Status Preview(Client& client, const ScheduleOptions& options, Session& se
 }
 
 // Options of what a person can set.
-void AddSettings(CLI::App& command, const std::shared_ptr<ScheduleOptions>& options, bool create) {
-  auto* cron = command.add_option_function<std::string>(
+void AddSettings(Command command, const std::shared_ptr<ScheduleOptions>& options, bool create) {
+  Option cron = command.AddOptionCall(
       "--cron", [options](const std::string& text) { options->given.set_cron(text); },
       "When: minute hour day-of-month month day-of-week, or @hourly, @daily, @weekly, @monthly");
-  cron->type_name("EXPRESSION")->required(create);
+  cron.TypeName("EXPRESSION");
+  if (create) cron.Required();
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "--time-zone",
           [options](const std::string& text) {
             options->given.set_time_zone(text);
             options->has_time_zone = true;
           },
           "Whose clocks: a name of the tz database, e.g. Europe/Berlin [UTC]")
-      ->type_name("ZONE");
+      .TypeName("ZONE");
   AddSelectorOptions(command, options->hosts);
   AddDurationOption(command, "--jitter", options->jitter,
                     "Be late by up to this, to spread load; at most 1h [0s]", true);
@@ -198,48 +199,48 @@ void AddSettings(CLI::App& command, const std::shared_ptr<ScheduleOptions>& opti
                     "Hosts of its scans that have not answered by then are missed; at most 24h "
                     "[10m]");
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "--missed-runs",
           [options](const std::string& text) {
             options->given.set_missed_runs(text == "skip" ? v1::Schedule::SKIP
                                                           : v1::Schedule::RUN_ONCE);
           },
           "When no controller ran: skip the run, or make up for all with one [skip]")
-      ->type_name("POLICY")
-      ->check(CLI::IsMember({"skip", "run-once"}));
+      .TypeName("POLICY")
+      .OneOf({"skip", "run-once"});
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "--description",
           [options](const std::string& text) {
             options->given.set_description(text);
             options->has_description = true;
           },
           "For the list")
-      ->type_name("TEXT");
+      .TypeName("TEXT");
 }
 
 using Action = std::function<absl::Status(Client&, ScheduleOptions&, Session&)>;
 
 }  // namespace
 
-void AddSchedule(CLI::App& app, Session& session) {
+void AddSchedule(Command app, Session& session) {
   auto options = std::make_shared<ScheduleOptions>();
-  CLI::App* schedule =
-      app.add_subcommand("schedule", "Scans that start by the clock: create, list, pause and more");
-  schedule->require_subcommand(1);
+  Command schedule =
+      app.AddSubcommand("schedule", "Scans that start by the clock: create, list, pause and more");
+  schedule.RequireSubcommand(1, 1);
   const auto add = [&](const std::string& name, const std::string& help, bool named,
-                       Action action) -> CLI::App& {
-    CLI::App& command = AddAction(*schedule, session, options, name, help, std::move(action));
+                       Action action) -> Command {
+    Command command = AddAction(schedule, session, options, name, help, std::move(action));
     if (named) {
-      command.add_option("name", options->name, "Name or id")->required()->type_name("NAME");
+      command.AddOption("name", options->name, "Name or id").Required().TypeName("NAME");
     }
     return command;
   };
-  CLI::App& create = add("create", "Make a schedule", true, Create);
+  Command create = add("create", "Make a schedule", true, Create);
   AddSettings(create, options, true);
-  create.add_flag_callback(
+  create.AddFlagCall(
       "--paused", [options] { options->given.set_paused(true); }, "Make it without starting it");
-  create.footer(
+  create.Footer(
       "A time that daylight saving skips fires when the gap ends, one that it repeats fires once. "
       "Days of the\nmonth and of the week, both given: either will do.\n\nExamples:\n"
       "  plimsoll schedule create nightly --cron '30 2 * * *' --time-zone Europe/Berlin --all "
@@ -250,10 +251,10 @@ void AddSchedule(CLI::App& app, Session& session) {
       [](Client& client, ScheduleOptions&, Session& s) { return List(client, s); });
   add("show", "One schedule", true,
       [](Client& client, ScheduleOptions& o, Session& s) { return Print(Get(client, o.name), s); });
-  CLI::App& update = add("update", "Change what is given, leave the rest", true, Update);
+  Command update = add("update", "Change what is given, leave the rest", true, Update);
   AddSettings(update, options, false);
-  update.add_option("--name", options->new_name, "Another name")->type_name("NAME");
-  update.footer("Example:\n  plimsoll schedule update nightly --cron '0 3 * * *'");
+  update.AddOption("--name", options->new_name, "Another name").TypeName("NAME");
+  update.Footer("Example:\n  plimsoll schedule update nightly --cron '0 3 * * *'");
   add("pause", "Stop firing until resumed", true,
       [](Client& client, ScheduleOptions& o, Session& s) {
         return Change(client, &v1::ScheduleService::Stub::PauseSchedule, o, s);
@@ -265,26 +266,26 @@ void AddSchedule(CLI::App& app, Session& session) {
   add("delete", "Remove a schedule; its scans stay", true, Delete);
   AddLimitOption(add("runs", "What became of its firings, newest first", true, Runs),
                  options->limit);
-  CLI::App& preview = add("preview", "When an expression fires next", false, Preview);
+  Command preview = add("preview", "When an expression fires next", false, Preview);
   preview
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "cron", [options](const std::string& text) { options->preview.set_cron(text); },
           "The expression, in quotes")
-      ->required()
-      ->type_name("EXPRESSION");
+      .Required()
+      .TypeName("EXPRESSION");
   preview
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "--time-zone",
           [options](const std::string& text) { options->preview.set_time_zone(text); },
           "Whose clocks [UTC]")
-      ->type_name("ZONE");
+      .TypeName("ZONE");
   preview
-      .add_option_function<int>(
+      .AddOptionCall(
           "--count", [options](int count) { options->preview.set_count(count); },
           "How many times [5]")
-      ->check(CLI::Range(1, 100))
-      ->type_name("COUNT");
-  preview.footer(
+      .Between(1, 100)
+      .TypeName("COUNT");
+  preview.Footer(
       "Example:\n  plimsoll schedule preview '0 2 * * SUN' --time-zone America/New_York");
 }
 

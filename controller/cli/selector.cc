@@ -98,25 +98,25 @@ using Action = std::function<absl::Status(Client&, const SavedOptions&, Session&
 
 }  // namespace
 
-void AddSelector(CLI::App& app, Session& session) {
+void AddSelector(Command app, Session& session) {
   auto options = std::make_shared<SavedOptions>();
-  CLI::App* selector =
-      app.add_subcommand("selector", "Label selectors that have a name: @NAME stands for them");
-  selector->require_subcommand(1);
+  Command selector =
+      app.AddSubcommand("selector", "Label selectors that have a name: @NAME stands for them");
+  selector.RequireSubcommand(1, 1);
   const auto add = [&](const std::string& name, const std::string& help, bool named,
-                       Action action) -> CLI::App& {
-    CLI::App& command = AddAction(*selector, session, options, name, help, std::move(action));
-    if (named) command.add_option("name", options->name, "Name")->required()->type_name("NAME");
+                       Action action) -> Command {
+    Command command = AddAction(selector, session, options, name, help, std::move(action));
+    if (named) command.AddOption("name", options->name, "Name").Required().TypeName("NAME");
     return command;
   };
   add("list", "All saved selectors, and how many hosts each means", false, List);
   add("show", "One saved selector, and what uses it", true, Show);
-  CLI::App& save = add("save", "Make or replace a saved selector", true, Save);
-  save.add_option("selector", options->expression, "What it requires, e.g. 'env=prod,!canary'")
-      ->required()
-      ->type_name("SELECTOR");
-  save.add_option("--description", options->description, "For the list")->type_name("TEXT");
-  save.footer(
+  Command save = add("save", "Make or replace a saved selector", true, Save);
+  save.AddOption("selector", options->expression, "What it requires, e.g. 'env=prod,!canary'")
+      .Required()
+      .TypeName("SELECTOR");
+  save.AddOption("--description", options->description, "For the list").TypeName("TEXT");
+  save.Footer(
       "Waivers, tailorings, schedules and notification channels that name it follow when it "
       "changes.\n\nExample:\n  plimsoll selector save live 'env=prod,!canary'\n  plimsoll summary "
       "-l '@live,tier=web'");

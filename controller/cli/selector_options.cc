@@ -30,41 +30,41 @@ absl::StatusOr<v1::HostSelector> SelectorOptions::Take() const {
   return taken;
 }
 
-void AddSelectorOptions(CLI::App& command, SelectorOptions& options) {
-  command.add_flag_callback(
+void AddSelectorOptions(Command command, SelectorOptions& options) {
+  command.AddFlagCall(
       "--all", [&options] { options.selector.set_all(true); }, "Every host");
   command
-      .add_option_function<std::vector<std::string>>(
+      .AddOptionCall(
           "--host",
           [&options](const std::vector<std::string>& hosts) {
             options.selector.mutable_hosts()->Assign(hosts.begin(), hosts.end());
           },
           "This host, by name or id; may be repeated")
-      ->type_name("HOST");
+      .TypeName("HOST");
   AddLabelOption(command, options.labels, "Hosts with this label; may be repeated");
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "-l,--selector",
           [&options](const std::string& text) { options.selector.set_expression(text); },
           "Hosts whose labels fit, e.g. 'env in (prod, stage), !canary'")
-      ->type_name("SELECTOR");
+      .TypeName("SELECTOR");
 }
 
-CLI::Option* AddDurationOption(CLI::App& command, const std::string& name, absl::Duration& value,
-                               const std::string& help, bool zero) {
+Option AddDurationOption(Command command, const std::string& name, absl::Duration& value,
+                         const std::string& help, bool zero) {
   return command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           name,
           [name, &value, zero](const std::string& text) {
             const absl::Duration least = zero ? absl::ZeroDuration() : absl::Seconds(1);
             if (!absl::ParseDuration(text, &value) || value < least || value > kLongestDuration) {
-              throw CLI::ValidationError(
-                  name, absl::StrCat("expected a duration of at least ",
-                                     absl::FormatDuration(least), ", e.g. 90s, 10m or 2h"));
+              RefuseOption(name,
+                           absl::StrCat("expected a duration of at least ",
+                                        absl::FormatDuration(least), ", e.g. 90s, 10m or 2h"));
             }
           },
           help)
-      ->type_name("DURATION");
+      .TypeName("DURATION");
 }
 
 google::protobuf::Duration ToProto(absl::Duration duration) {

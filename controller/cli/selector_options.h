@@ -24,12 +24,12 @@ struct SelectorOptions {
 };
 
 // Adds --all, --host, --label and -l/--selector.
-void AddSelectorOptions(CLI::App& command, SelectorOptions& options);
+void AddSelectorOptions(Command command, SelectorOptions& options);
 
 // Adds an option that is a duration of at least a second, or of at least nothing where `zero` is
 // allowed; never infinite, so that callers may have that mean "not given". `help` says the default.
-CLI::Option* AddDurationOption(CLI::App& command, const std::string& name, absl::Duration& value,
-                               const std::string& help, bool zero = false);
+Option AddDurationOption(Command command, const std::string& name, absl::Duration& value,
+                         const std::string& help, bool zero = false);
 
 // As the API takes it, to the millisecond.
 google::protobuf::Duration ToProto(absl::Duration duration);

@@ -198,27 +198,24 @@ absl::Status ShowWorst(Client& client, const SummaryOptions& options, Session& s
 
 }  // namespace
 
-void AddSummary(CLI::App& app, Session& session) {
+void AddSummary(Command app, Session& session) {
   auto options = std::make_shared<SummaryOptions>();
-  CLI::App* command =
-      app.add_subcommand("summary", "How the fleet, or a part of it, stands against a baseline");
-  AddOutputOption(*command, session);
-  command->add_option("--baseline", options->baseline, "Baseline id")
-      ->capture_default_str()
-      ->type_name("ID");
-  command->add_option("--host", options->host, "Only this host")->type_name("HOST");
-  AddHostFilter(*command, options->filter);
-  command->add_option("--by", options->label, "Split by the value of this label")
-      ->type_name("LABEL");
-  command->add_option("--worst", options->worst, "The hosts on which most fails, this many")
-      ->check(CLI::Range(1, 1000))
-      ->type_name("COUNT");
-  command->footer(
+  Command command =
+      app.AddSubcommand("summary", "How the fleet, or a part of it, stands against a baseline");
+  AddOutputOption(command, session);
+  command.AddOption("--baseline", options->baseline, "Baseline id").ShowDefault().TypeName("ID");
+  command.AddOption("--host", options->host, "Only this host").TypeName("HOST");
+  AddHostFilter(command, options->filter);
+  command.AddOption("--by", options->label, "Split by the value of this label").TypeName("LABEL");
+  command.AddOption("--worst", options->worst, "The hosts on which most fails, this many")
+      .Between(1, 1000)
+      .TypeName("COUNT");
+  command.Footer(
       "Compliance is an interval: unknown verdicts count as failing below and as passing above. "
       "Stale and\nquarantined hosts are counted apart and are in no percentage.\n\n"
       "Examples:\n  plimsoll summary -l 'env=prod,tier!=db'\n  plimsoll summary --by team\n"
       "  plimsoll summary --worst 20 --baseline edge-docker");
-  command->final_callback([options, &session] {
+  command.OnRun([options, &session] {
     if (!options->host.empty() + !options->label.empty() + (options->worst > 0) > 1) {
       session.Fail(absl::InvalidArgumentError("--host, --by and --worst: one of them at a time"));
       return;

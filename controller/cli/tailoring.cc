@@ -146,40 +146,40 @@ absl::Status Delete(Client& client, TailoringOptions& options, Session& session)
 
 // An option of the form KEY=VALUE, repeatable, for `take(key, value)`.
 template <class Take>
-void AddPairs(CLI::App& command, const std::string& name, const std::string& form,
+void AddPairs(Command command, const std::string& name, const std::string& form,
               const std::string& help, Take take) {
   command
-      .add_option_function<std::vector<std::string>>(
+      .AddOptionCall(
           name,
           [name, form, take](const std::vector<std::string>& texts) {
             for (const std::string& text : texts) {
               const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
               if (parts.size() != 2 || parts[0].empty() || !take(parts[0], parts[1])) {
-                throw CLI::ValidationError(name, absl::StrCat("\"", text, "\": expected ", form));
+                RefuseOption(name, absl::StrCat("\"", text, "\": expected ", form));
               }
             }
           },
           help)
-      ->type_name(form);
+      .TypeName(form);
 }
 
-void AddSettings(CLI::App& set, const std::shared_ptr<TailoringOptions>& options) {
+void AddSettings(Command set, const std::shared_ptr<TailoringOptions>& options) {
   const auto rule_of = [options](const std::string& rule) -> v1::RuleTailoring& {
     v1::RuleTailoring& tailoring = options->rules[rule];
     tailoring.set_rule(rule);
     return tailoring;
   };
-  set.add_option_function<std::string>(
+  set.AddOptionCall(
          "--baseline", [options](const std::string& id) { options->tailoring.set_baseline(id); },
          "Baseline that is tailored")
-      ->required()
-      ->type_name("ID");
+      .Required()
+      .TypeName("ID");
   AddSelectorOptions(set, options->hosts);
-  set.add_option_function<int>(
+  set.AddOptionCall(
          "--priority", [options](int priority) { options->tailoring.set_priority(priority); },
          "Of several about a host and a rule, the highest holds [0]")
-      ->check(CLI::Range(-1000, 1000))
-      ->type_name("NUMBER");
+      .Between(-1000, 1000)
+      .TypeName("NUMBER");
   AddPairs(set, "--off", "RULE=REASON", "Do not judge this rule; may be repeated",
            [rule_of](const std::string& rule, const std::string& reason) {
              rule_of(rule).set_switched_off(reason);
@@ -200,12 +200,12 @@ void AddSettings(CLI::App& set, const std::shared_ptr<TailoringOptions>& options
              (*rule_of(parts[0]).mutable_parameters())[parts[1]] = value;
              return true;
            });
-  set.add_option_function<std::string>(
+  set.AddOptionCall(
          "--description",
          [options](const std::string& text) { options->tailoring.set_description(text); },
          "For the list")
-      ->type_name("TEXT");
-  set.footer(
+      .TypeName("TEXT");
+  set.Footer(
       "Replaces the tailoring of that name. Shipped baselines stay as they are; verdicts name the "
       "digest of the\ntailored copy.\n\nExample:\n  plimsoll tailoring set build-machines "
       "--baseline azure-docker -l role=build \\\n    --off '5.04=builds in privileged containers' "
@@ -216,24 +216,23 @@ using Action = std::function<absl::Status(Client&, TailoringOptions&, Session&)>
 
 }  // namespace
 
-void AddTailoring(CLI::App& app, Session& session) {
+void AddTailoring(Command app, Session& session) {
   auto options = std::make_shared<TailoringOptions>();
-  CLI::App* tailoring = app.add_subcommand(
+  Command tailoring = app.AddSubcommand(
       "tailoring", "Rules switched off, other parameters and severities, for parts of the fleet");
-  tailoring->require_subcommand(1);
+  tailoring.RequireSubcommand(1, 1);
   const auto add = [&](const std::string& name, const std::string& help, bool named,
-                       Action action) -> CLI::App& {
-    CLI::App& command = AddAction(*tailoring, session, options, name, help, std::move(action));
-    if (named) command.add_option("name", options->name, "Name")->required()->type_name("NAME");
+                       Action action) -> Command {
+    Command command = AddAction(tailoring, session, options, name, help, std::move(action));
+    if (named) command.AddOption("name", options->name, "Name").Required().TypeName("NAME");
     return command;
   };
   add("list", "All tailorings, in the order they are laid on", false, List)
-      .add_option("--baseline", options->baseline, "Only those of this baseline")
-      ->type_name("ID");
+      .AddOption("--baseline", options->baseline, "Only those of this baseline")
+      .TypeName("ID");
   add("show", "One tailoring", true, Show);
   AddSettings(add("set", "Make or replace a tailoring", true, Set), options);
-  CLI::App& what_if =
-      add("what-if", "What a tailoring would change, before it is set", true, WhatIf);
+  Command what_if = add("what-if", "What a tailoring would change, before it is set", true, WhatIf);
   AddSettings(what_if, options);
   AddLimitOption(what_if, options->limit);
   add("delete", "End a tailoring", true, Delete);

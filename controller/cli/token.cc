@@ -102,45 +102,44 @@ absl::Status Revoke(Client& client, const TokenOptions& options, Session& sessio
 
 }  // namespace
 
-void AddToken(CLI::App& app, Session& session) {
+void AddToken(Command app, Session& session) {
   auto options = std::make_shared<TokenOptions>();
-  CLI::App* token = app.add_subcommand("token", "Enrolment tokens: create, list, revoke");
-  token->require_subcommand(1);
-  CLI::App* create = &AddAction(*token, session, options, "create",
-                                "Make a token that enrols hosts; prints its secret once", Create);
-  create->add_option("--uses", options->uses, "How many hosts it may enrol")
-      ->capture_default_str()
-      ->type_name("COUNT");
-  AddDurationOption(*create, "--lifetime", options->lifetime, "How long it may be used [1h]");
-  AddLabelOption(*create, options->labels,
+  Command token = app.AddSubcommand("token", "Enrolment tokens: create, list, revoke");
+  token.RequireSubcommand(1, 1);
+  Command create = AddAction(token, session, options, "create",
+                             "Make a token that enrols hosts; prints its secret once", Create);
+  create.AddOption("--uses", options->uses, "How many hosts it may enrol")
+      .ShowDefault()
+      .TypeName("COUNT");
+  AddDurationOption(create, "--lifetime", options->lifetime, "How long it may be used [1h]");
+  AddLabelOption(create, options->labels,
                  "Label of the hosts that enrol with it, over what their collectors say; may be "
                  "repeated");
-  create->add_flag("--require-approval", options->require_approval,
-                   "Hosts wait until `plimsoll enrollment approve`");
+  create.AddFlag("--require-approval", options->require_approval,
+                 "Hosts wait until `plimsoll enrollment approve`");
   create
-      ->add_option("--host", options->host,
-                   "For this host, which enrols again and keeps its id and history; its "
-                   "certificates\nso far are refused then, a revocation or quarantine is lifted")
-      ->type_name("HOST");
-  create->add_option("--description", options->description, "For the list")->type_name("TEXT");
+      .AddOption("--host", options->host,
+                 "For this host, which enrols again and keeps its id and history; its "
+                 "certificates\nso far are refused then, a revocation or quarantine is lifted")
+      .TypeName("HOST");
+  create.AddOption("--description", options->description, "For the list").TypeName("TEXT");
   create
-      ->add_option("--out", options->out_file,
-                   "Write the secret to this file (0600) instead of printing it")
-      ->type_name("FILE");
+      .AddOption("--out", options->out_file,
+                 "Write the secret to this file (0600) instead of printing it")
+      .TypeName("FILE");
   create
-      ->add_option("--ca-out", options->ca_out_file,
-                   "Write the CA certificate for --ca to this file")
-      ->type_name("FILE");
-  create->footer(
+      .AddOption("--ca-out", options->ca_out_file, "Write the CA certificate for --ca to this file")
+      .TypeName("FILE");
+  create.Footer(
       "Example:\n  plimsoll token create --uses 20 --lifetime 2h --out enrol.token --ca-out "
       "ca.pem\n  plimsoll token create --uses 50 --require-approval --label env=prod --out "
       "enrol.token\n"
       "  plimsoll token create --host web-1 --out again.token");
-  AddAction(*token, session, options, "list", "All tokens, newest first", List);
-  AddAction(*token, session, options, "revoke", "A token enrols nobody from now on", Revoke)
-      .add_option("id", options->revoke, "Token id")
-      ->required()
-      ->type_name("ID");
+  AddAction(token, session, options, "list", "All tokens, newest first", List);
+  AddAction(token, session, options, "revoke", "A token enrols nobody from now on", Revoke)
+      .AddOption("id", options->revoke, "Token id")
+      .Required()
+      .TypeName("ID");
 }
 
 }  // namespace plimsoll::cli

@@ -48,22 +48,20 @@ absl::Status ShowTrend(Client& client, const TrendOptions& options, Session& ses
 
 }  // namespace
 
-void AddTrend(CLI::App& app, Session& session) {
+void AddTrend(Command app, Session& session) {
   auto options = std::make_shared<TrendOptions>();
-  CLI::App* command = app.add_subcommand("trend", "How the fleet, or a part of it, stood each day");
-  AddOutputOption(*command, session);
-  command->add_option("--baseline", options->baseline, "Baseline id")
-      ->capture_default_str()
-      ->type_name("ID");
-  command->add_option("--days", options->days, "Days back from today, which is as it is now")
-      ->check(CLI::Range(1, 366))
-      ->capture_default_str()
-      ->type_name("COUNT");
-  AddHostFilter(*command, options->filter);
-  command->footer(
+  Command command = app.AddSubcommand("trend", "How the fleet, or a part of it, stood each day");
+  AddOutputOption(command, session);
+  command.AddOption("--baseline", options->baseline, "Baseline id").ShowDefault().TypeName("ID");
+  command.AddOption("--days", options->days, "Days back from today, which is as it is now")
+      .Between(1, 366)
+      .ShowDefault()
+      .TypeName("COUNT");
+  AddHostFilter(command, options->filter);
+  command.Footer(
       "Days are in UTC. Hosts are selected by the labels they carry now.\n\n"
       "Example:\n  plimsoll trend --days 90 -l team=payments");
-  command->final_callback([options, &session] {
+  command.OnRun([options, &session] {
     WithClient(session, [&](Client& client) { return ShowTrend(client, *options, session); });
   });
 }

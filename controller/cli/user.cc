@@ -123,85 +123,83 @@ absl::Status Delete(Client& client, const UserOptions& options, Session& session
   return absl::OkStatus();
 }
 
-void AddScopeOption(CLI::App& command, std::function<void(const std::string&)> set) {
+void AddScopeOption(Command command, std::function<void(const std::string&)> set) {
   command
-      .add_option_function<std::string>(
-          "--scope", std::move(set),
-          "Sees only hosts whose labels fit, e.g. 'team=shop'; '' for all [all]")
-      ->type_name("SELECTOR");
+      .AddOptionCall("--scope", std::move(set),
+                     "Sees only hosts whose labels fit, e.g. 'team=shop'; '' for all [all]")
+      .TypeName("SELECTOR");
 }
 
 }  // namespace
 
-void AddUser(CLI::App& app, Session& session) {
+void AddUser(Command app, Session& session) {
   auto options = std::make_shared<UserOptions>();
-  CLI::App* user = app.add_subcommand("user", "Users: create, list, update and more");
-  user->require_subcommand(1);
+  Command user = app.AddSubcommand("user", "Users: create, list, update and more");
+  user.RequireSubcommand(1, 1);
   const auto add = [&](const std::string& name, const std::string& help, auto action) {
-    return &AddAction(*user, session, options, name, help, action);
+    return AddAction(user, session, options, name, help, action);
   };
-  const auto add_out = [&](CLI::App& command) {
+  const auto add_out = [&](Command command) {
     command
-        .add_option("--out", options->out_file,
-                    "Write the one-time password to this file (0600) instead of printing it")
-        ->type_name("FILE");
+        .AddOption("--out", options->out_file,
+                   "Write the one-time password to this file (0600) instead of printing it")
+        .TypeName("FILE");
   };
-  const auto add_name = [&](CLI::App& command) {
-    command.add_option("name", options->name, "Name or id")->required()->type_name("NAME");
+  const auto add_name = [&](Command command) {
+    command.AddOption("name", options->name, "Name or id").Required().TypeName("NAME");
   };
-  CLI::App* create = add("create", "Make a user; prints a one-time password once", Create);
+  Command create = add("create", "Make a user; prints a one-time password once", Create);
   create
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "name", [options](const std::string& name) { options->create.set_name(name); },
           "To sign in with: a-z, 0-9, ., _ and -")
-      ->required()
-      ->type_name("NAME");
-  AddRoleOption(*create, "viewer, auditor, operator or admin", [options](v1::Role role) {
+      .Required()
+      .TypeName("NAME");
+  AddRoleOption(create, "viewer, auditor, operator or admin", [options](v1::Role role) {
     options->create.set_role(role);
-  })->required();
-  AddScopeOption(*create, [options](const std::string& text) { options->create.set_scope(text); });
+  }).Required();
+  AddScopeOption(create, [options](const std::string& text) { options->create.set_scope(text); });
   create
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "--description",
           [options](const std::string& text) { options->create.set_description(text); },
           "For the list")
-      ->type_name("TEXT");
-  add_out(*create);
-  create->footer(
+      .TypeName("TEXT");
+  add_out(create);
+  create.Footer(
       "viewer sees; auditor also exports and reads the activity log; operator also scans, gives "
       "labels and\nproposes waivers; admin may do everything.\n\nExample:\n"
       "  plimsoll user create ann --role operator --scope 'team=shop' --out ann.password");
-  AddLimitOption(*add("list", "All users, by name", List), options->limit);
-  CLI::App* update = add("update", "Change what is given, leave the rest", Update);
+  AddLimitOption(add("list", "All users, by name", List), options->limit);
+  Command update = add("update", "Change what is given, leave the rest", Update);
   update
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "name", [options](const std::string& name) { options->update.set_user(name); },
           "Name or id")
-      ->required()
-      ->type_name("NAME");
-  AddRoleOption(*update, "viewer, auditor, operator or admin",
+      .Required()
+      .TypeName("NAME");
+  AddRoleOption(update, "viewer, auditor, operator or admin",
                 [options](v1::Role role) { options->update.set_role(role); });
-  AddScopeOption(*update, [options](const std::string& text) { options->update.set_scope(text); });
+  AddScopeOption(update, [options](const std::string& text) { options->update.set_scope(text); });
   update
-      ->add_option_function<std::string>(
+      .AddOptionCall(
           "--description",
           [options](const std::string& text) { options->update.set_description(text); },
           "For the list")
-      ->type_name("TEXT");
-  CLI::Option* disable = update->add_flag_callback(
+      .TypeName("TEXT");
+  Option disable = update.AddFlagCall(
       "--disable", [options] { options->update.set_disabled(true); }, "No sign-in any more");
   update
-      ->add_flag_callback(
+      .AddFlagCall(
           "--enable", [options] { options->update.set_disabled(false); }, "Sign-in again")
-      ->excludes(disable);
-  update->footer(
+      .Excludes(disable);
+  update.Footer(
       "Another role or scope, and --disable, end the user's sessions and revoke the API tokens the "
       "user made.\n\nExample:\n  plimsoll user update ann --disable");
-  CLI::App* reset =
-      add("reset-password", "A new one-time password; ends the user's sessions", Reset);
-  add_name(*reset);
-  add_out(*reset);
-  add_name(*add("delete", "Remove a user, its sessions and its API tokens", Delete));
+  Command reset = add("reset-password", "A new one-time password; ends the user's sessions", Reset);
+  add_name(reset);
+  add_out(reset);
+  add_name(add("delete", "Remove a user, its sessions and its API tokens", Delete));
 }
 
 }  // namespace plimsoll::cli

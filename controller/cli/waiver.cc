@@ -165,16 +165,16 @@ absl::Status History(Client& client, WaiverOptions& options, Session& session) {
   return absl::OkStatus();
 }
 
-CLI::Option* AddMoment(CLI::App& command, const std::string& name,
-                       google::protobuf::Timestamp* (v1::Waiver::*field)(),
-                       const std::shared_ptr<WaiverOptions>& options, const std::string& help) {
+Option AddMoment(Command command, const std::string& name,
+                 google::protobuf::Timestamp* (v1::Waiver::*field)(),
+                 const std::shared_ptr<WaiverOptions>& options, const std::string& help) {
   return command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           name,
           [name, field, options](const std::string& text) {
             absl::Time moment;
             if (!ParseMoment(text, support::Clock::Real().Now(), moment)) {
-              throw CLI::ValidationError(
+              RefuseOption(
                   name,
                   "expected a time from now such as 30d or 12h, a day such as 2027-01-31, or "
                   "an RFC 3339 time");
@@ -183,82 +183,81 @@ CLI::Option* AddMoment(CLI::App& command, const std::string& name,
                 TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(moment));
           },
           help)
-      ->type_name("TIME");
+      .TypeName("TIME");
 }
 
-CLI::Option* AddText(CLI::App& command, const std::string& name,
-                     const std::shared_ptr<WaiverOptions>& options,
-                     std::string* (v1::Waiver::*field)(), const std::string& help) {
+Option AddText(Command command, const std::string& name,
+               const std::shared_ptr<WaiverOptions>& options, std::string* (v1::Waiver::*field)(),
+               const std::string& help) {
   return command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           name, [field, options](const std::string& text) { *(options->waiver.*field)() = text; },
           help)
-      ->type_name("TEXT");
+      .TypeName("TEXT");
 }
 
 // Which findings.
-void AddTerms(CLI::App& command, const std::shared_ptr<WaiverOptions>& options) {
-  command
-      .add_option("--rule", options->rules, "Rule id or slug, or BASELINE:RULE; may be repeated")
-      ->delimiter(',')
-      ->required()
-      ->type_name("RULE");
-  command.add_option("--baseline", options->baseline, "Baseline of rules that name none")
-      ->capture_default_str()
-      ->type_name("ID");
+void AddTerms(Command command, const std::shared_ptr<WaiverOptions>& options) {
+  command.AddOption("--rule", options->rules, "Rule id or slug, or BASELINE:RULE; may be repeated")
+      .Delimiter(',')
+      .Required()
+      .TypeName("RULE");
+  command.AddOption("--baseline", options->baseline, "Baseline of rules that name none")
+      .ShowDefault()
+      .TypeName("ID");
   AddSelectorOptions(command, options->hosts);
   AddText(command, "--object", options, &v1::Waiver::mutable_object_pattern,
           "Only these objects, e.g. 'backup-*' or /etc/docker/daemon.json [all]")
-      ->type_name("GLOB");
+      .TypeName("GLOB");
 }
 
-void AddFilters(CLI::App& command, const std::shared_ptr<WaiverOptions>& options) {
+void AddFilters(Command command, const std::shared_ptr<WaiverOptions>& options) {
   command
-      .add_option_function<std::vector<std::string>>(
+      .AddOptionCall(
           "--state",
           [options](const std::vector<std::string>& names) {
             for (const std::string& name : names) {
               v1::Waiver::State state;
               if (!v1::Waiver::State_Parse(absl::AsciiStrToUpper(name), &state) || state == 0) {
-                throw CLI::ValidationError(
-                    "--state", "expected proposed, approved, rejected, revoked or expired");
+                RefuseOption("--state",
+                             "expected proposed, approved, rejected, revoked or expired");
               }
               options->list.add_states(state);
             }
           },
           "Only these: proposed, approved, rejected, revoked, expired")
-      ->delimiter(',')
-      ->type_name("STATE,...");
+      .Delimiter(',')
+      .TypeName("STATE,...");
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "--rule", [options](const std::string& rule) { options->list.set_rule(rule); },
           "Only those about this rule")
-      ->type_name("RULE");
+      .TypeName("RULE");
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "--owner", [options](const std::string& owner) { options->list.set_owner(owner); },
           "Only those of this owner")
-      ->type_name("NAME");
+      .TypeName("NAME");
   command
-      .add_option_function<std::string>(
+      .AddOptionCall(
           "--expiring",
           [options](const std::string& text) {
             absl::Time moment;
             if (!ParseMoment(text, support::Clock::Real().Now(), moment)) {
-              throw CLI::ValidationError("--expiring", "expected a time such as 14d or 2027-01-31");
+              RefuseOption("--expiring", "expected a time such as 14d or 2027-01-31");
             }
             *options->list.mutable_expire_before() =
                 TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(moment));
           },
           "Only those that expire before this, e.g. 14d")
-      ->type_name("TIME");
-  command.add_flag_callback(
+      .TypeName("TIME");
+  command.AddFlagCall(
       "--unused", [options] { options->list.set_unused(true); },
       "Only active ones that cover nothing");
-  command.add_flag_callback(
+  command.AddFlagCall(
       "--lapsed", [options] { options->list.set_lapsed(true); },
       "Only those with objects that are no longer what was approved");
-  command.add_flag_callback(
+  command.AddFlagCall(
       "--counts", [options] { options->list.set_with_counts(true); }, "Count what each covers");
   AddLimitOption(command, options->limit);
 }
@@ -267,66 +266,65 @@ using Action = std::function<absl::Status(Client&, WaiverOptions&, Session&)>;
 
 }  // namespace
 
-void AddWaiver(CLI::App& app, Session& session) {
+void AddWaiver(Command app, Session& session) {
   auto options = std::make_shared<WaiverOptions>();
-  CLI::App* waiver =
-      app.add_subcommand("waiver", "Failures that somebody answers for: propose, approve, list");
-  waiver->require_subcommand(1);
+  Command waiver =
+      app.AddSubcommand("waiver", "Failures that somebody answers for: propose, approve, list");
+  waiver.RequireSubcommand(1, 1);
   const auto add = [&](const std::string& name, const std::string& help, bool named,
-                       Action action) -> CLI::App& {
-    CLI::App& command = AddAction(*waiver, session, options, name, help, std::move(action));
-    if (named) command.add_option("waiver", options->id, "Id")->required()->type_name("ID");
+                       Action action) -> Command {
+    Command command = AddAction(waiver, session, options, name, help, std::move(action));
+    if (named) command.AddOption("waiver", options->id, "Id").Required().TypeName("ID");
     return command;
   };
-  CLI::App& list = add("list", "Waivers, those that expire first at the head", false, List);
+  Command list = add("list", "Waivers, those that expire first at the head", false, List);
   AddFilters(list, options);
-  list.footer(
+  list.Footer(
       "Examples:\n  plimsoll waiver list --state proposed\n"
       "  plimsoll waiver list --state approved --expiring 14d\n"
       "  plimsoll waiver list --unused");
   add("show", "One waiver, with what it covers now", true, Show);
-  CLI::App& propose =
+  Command propose =
       add("propose", "Propose a waiver; it covers nothing until it is approved", false, Propose);
   AddTerms(propose, options);
   AddText(propose, "--reason", options, &v1::Waiver::mutable_reason, "Why it is accepted")
-      ->required();
-  AddText(propose, "--owner", options, &v1::Waiver::mutable_owner, "Who answers for it")
-      ->required();
+      .Required();
+  AddText(propose, "--owner", options, &v1::Waiver::mutable_owner, "Who answers for it").Required();
   AddText(propose, "--ticket", options, &v1::Waiver::mutable_ticket, "Where it is tracked");
   AddMoment(propose, "--expires", &v1::Waiver::mutable_expire_time, options,
             "When it ends, e.g. 30d or 2027-01-31")
-      ->required();
+      .Required();
   AddMoment(propose, "--starts", &v1::Waiver::mutable_start_time, options,
             "When it begins [when it is approved]");
-  propose.add_flag_callback(
+  propose.AddFlagCall(
       "--bind", [options] { options->waiver.set_bound_to_facts(true); },
       "Only while objects are what they are when it is approved (image, capabilities, mounts, "
       "...)");
-  propose.footer(
+  propose.Footer(
       "What a waiver covers goes on failing; it is marked and counted apart.\n\n"
       "Example:\n  plimsoll waiver propose --rule 5.04 -l role=backup --object 'backup-*' --bind "
       "\\\n"
       "    --reason 'needs raw devices' --owner storage-team --ticket SEC-123 --expires 90d");
-  CLI::App& preview = add("preview", "What a waiver would cover now", false, Preview);
+  Command preview = add("preview", "What a waiver would cover now", false, Preview);
   AddTerms(preview, options);
   AddLimitOption(preview, options->limit);
-  preview.footer("Example:\n  plimsoll waiver preview --rule edge-docker:5.4 --all");
+  preview.Footer("Example:\n  plimsoll waiver preview --rule edge-docker:5.4 --all");
   const auto decision = [&](const std::string& name, const std::string& help, Decision method) {
     add(name, help, true,
         [method](Client& client, WaiverOptions& o, Session& s) {
           return Decide(client, method, o, s);
         })
-        .add_option("--note", options->note, "For the history")
-        ->type_name("TEXT");
+        .AddOption("--note", options->note, "For the history")
+        .TypeName("TEXT");
   };
   decision("approve", "Put a proposed waiver into effect", &Service::ApproveWaiver);
   decision("reject", "Turn a proposed waiver down", &Service::RejectWaiver);
-  CLI::App& renew =
+  Command renew =
       add("renew", "Give a waiver another end; it is to be approved again", true, Renew);
   AddMoment(renew, "--expires", &v1::Waiver::mutable_expire_time, options,
             "When it ends, e.g. 30d or 2027-01-31")
-      ->required();
-  renew.add_option("--note", options->note, "For the history")->type_name("TEXT");
+      .Required();
+  renew.AddOption("--note", options->note, "For the history").TypeName("TEXT");
   decision("revoke", "End a waiver before its time, or withdraw it", &Service::RevokeWaiver);
   add("history", "Every change of a waiver, newest first", true, History);
 }
