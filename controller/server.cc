@@ -31,14 +31,17 @@
 #include "controller/store/store.h"
 #include "controller/surface.h"
 #include "controller/tls.h"
-#include "controller/upkeep.h"
+#include "controller/upkeep/upkeep.h"
 #include "proto/support/clock.h"
 #include "proto/support/key_files.h"
+#include "proto/support/logging.h"
 #include "proto/support/ticker.h"
 #include "proto/support/worker_pool.h"
 
 namespace plimsoll::controller {
 namespace {
+
+using support::WarnUnlessOk;
 
 // Commits under way when the controller stops have this long, calls that are open as long again.
 constexpr absl::Duration kDrainTime = absl::Seconds(10);
@@ -117,7 +120,7 @@ class RealServer : public Server {
         life_(clock_),
         scan_timer_(clock_),
         notify_timer_(clock_),
-        upkeep_(clock_) {}
+        upkeep_timer_(clock_) {}
 
   absl::Status Listen() {
     if (auto status = Prepare(); !status.ok()) return status;
@@ -149,7 +152,7 @@ class RealServer : public Server {
     spdlog::info("stopping sessions={}", sessions_.Count());
     scan_timer_.Stop();
     notify_timer_.Stop();
-    upkeep_.Stop();
+    upkeep_timer_.Stop();
     book_.Stop();
     reevaluator_.Stop();
     surface_.Drain();
@@ -161,9 +164,9 @@ class RealServer : public Server {
     life_.Stop();
     feed_.reset();
     workers_.reset();
-    Warn("last uses not noted", authenticator_.FlushUses());
-    Warn("day not kept", days_.Keep(true));
-    Warn("end of sessions not stored", store_->controllers().Leave(id_));
+    WarnUnlessOk("last uses not noted", authenticator_.FlushUses());
+    WarnUnlessOk("day not kept", days_.Keep(true));
+    WarnUnlessOk("end of sessions not stored", store_->controllers().Leave(id_));
   }
 
   void Stop() override {
@@ -203,19 +206,20 @@ class RealServer : public Server {
   // After Listen: what it tells changes what is served.
   void FollowFeed() {
     feed_ = std::make_unique<store::ChangeFeed>(
-        url_, store::ChangeFeed::Callbacks{
-                  .hosts = [this](std::vector<std::string> ids) { index_.Changed(ids); },
-                  .scan = [this](std::string id) { board_.OnScanChanged(id); },
-                  .access = [this](std::vector<std::string> ids) { authenticator_.Forget(ids); },
-                  .connected =
-                      [this] {
-                        index_.CatchUp();
-                        authenticator_.ForgetAll();
-                        book_.Changed();
-                        Warn("authorities not read", authorities_->Reload());
-                      },
-                  .policy = [this] { book_.Changed(); },
-                  .authority = [this] { Warn("authorities not read", authorities_->Reload()); }});
+        url_,
+        store::ChangeFeed::Callbacks{
+            .hosts = [this](std::vector<std::string> ids) { index_.Changed(ids); },
+            .scan = [this](std::string id) { board_.OnScanChanged(id); },
+            .access = [this](std::vector<std::string> ids) { authenticator_.Forget(ids); },
+            .connected =
+                [this] {
+                  index_.CatchUp();
+                  authenticator_.ForgetAll();
+                  book_.Changed();
+                  WarnUnlessOk("authorities not read", authorities_->Reload());
+                },
+            .policy = [this] { book_.Changed(); },
+            .authority = [this] { WarnUnlessOk("authorities not read", authorities_->Reload()); }});
   }
 
   // Four threads: what keeps the controller alive never waits for what takes long.
@@ -223,9 +227,9 @@ class RealServer : public Server {
     const absl::Duration beat = config_.controller_timeout / kBeatsPerTimeout;
     const std::string name = config_.controller_name.empty() ? Hostname() : config_.controller_name;
     life_.Add("beat", beat, [this, name] {
-      Warn("sign of life not stored", store_->controllers().Beat(id_, name, clock_.Now()));
+      WarnUnlessOk("sign of life not stored", store_->controllers().Beat(id_, name, clock_.Now()));
     });
-    life_.Add("expire controllers", beat, [this] { ExpireControllers(upkeep_parts_); });
+    life_.Add("expire controllers", beat, [this] { upkeep_.ExpireControllers(); });
     life_.Add("sessions", absl::Seconds(1), [this] { gateway_.Tick(); });
     life_.Add("staleness", absl::Seconds(1), [this] {
       index_.Seen(sessions_.Heard(clock_.Now() - absl::Seconds(2)));
@@ -241,11 +245,12 @@ class RealServer : public Server {
     notify_timer_.Add("deliver notifications", absl::Seconds(1), [this] { notifier_.Deliver(); });
     notify_timer_.Add("what time brings", absl::Seconds(10), [this] { notifier_.Upkeep(); });
     notify_timer_.Start();
-    upkeep_.Add("day", absl::Minutes(1), [this] { Warn("day not kept", days_.Keep()); });
-    upkeep_.Add("last uses", absl::Minutes(1),
-                [this] { Warn("last uses not noted", authenticator_.FlushUses()); });
-    AddUpkeep(upkeep_parts_, upkeep_);
-    upkeep_.Start();
+    upkeep_timer_.Add("day", absl::Minutes(1),
+                      [this] { WarnUnlessOk("day not kept", days_.Keep()); });
+    upkeep_timer_.Add("last uses", absl::Minutes(1),
+                      [this] { WarnUnlessOk("last uses not noted", authenticator_.FlushUses()); });
+    upkeep_.AddTo(upkeep_timer_);
+    upkeep_timer_.Start();
   }
 
   void NoteNewPeer(const store::Principal& who) {
@@ -290,7 +295,7 @@ class RealServer : public Server {
   void FollowAuthorities() {
     if (!listening_) return;
     auto identities = MakeIdentities(config_, *authorities_, clock_.Now());
-    Warn("no certificate of the new authority", identities.status());
+    WarnUnlessOk("no certificate of the new authority", identities.status());
     if (!identities.ok()) return;
     tls_.Set(std::move(identities->own), authorities_->BundlePem());
     surface_.SetIdentity(identities->shown);
@@ -315,7 +320,8 @@ class RealServer : public Server {
   const access::OidcOptions oidc_;
   const std::vector<v1::Baseline> baselines_;
   access::ActivityLog activity_{store_->activity(), clock_};
-  const UpkeepParts upkeep_parts_{config_, *store_, activity_, clock_, id_};
+  upkeep::Upkeep upkeep_{*store_, activity_, clock_, ControllerAsActor(id_),
+                         UpkeepOptionsOf(config_)};
   access::Revocations revocations_;
   access::Authenticator authenticator_;
   access::Enrollment enrollment_;
@@ -345,7 +351,7 @@ class RealServer : public Server {
   support::Ticker life_;
   support::Ticker scan_timer_;
   support::Ticker notify_timer_;
-  support::Ticker upkeep_;
+  support::Ticker upkeep_timer_;
   absl::Mutex stop_mutex_;
   absl::Notification stop_;
 };

@@ -120,17 +120,20 @@ absl::Status EnsureAdministrator(store::Store& store, access::Authenticator& aut
   return absl::OkStatus();
 }
 
-v1::Activity ActivityOfController(const std::string& controller_id, const std::string& action,
-                                  const std::string& object, absl::Time time) {
+v1::Activity ControllerAsActor(const std::string& controller_id) {
   v1::Activity entry;
   entry.set_actor_kind(v1::Activity::CONTROLLER);
   entry.set_actor_id(controller_id);
   entry.set_actor_name(Hostname());
-  entry.set_action(action);
-  entry.set_object(object);
-  entry.set_outcome("OK");
-  entry.mutable_time()->set_seconds(absl::ToUnixSeconds(time));
   return entry;
+}
+
+upkeep::UpkeepOptions UpkeepOptionsOf(const Config& config) {
+  return {.remove_after = config.remove_after,
+          .keep_history = config.keep_history,
+          .keep_activity = config.keep_activity,
+          .controller_timeout = config.controller_timeout,
+          .session_idle = config.sessions.idle};
 }
 
 namespace {

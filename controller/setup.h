@@ -16,6 +16,7 @@
 #include "controller/config.h"
 #include "controller/store/store.h"
 #include "controller/tls.h"
+#include "controller/upkeep/upkeep.h"
 #include "plimsoll/v1/baseline.pb.h"
 
 namespace plimsoll::controller {
@@ -41,10 +42,10 @@ std::string Hostname();
 absl::Status EnsureAdministrator(store::Store& store, access::Authenticator& authenticator,
                                  api::Users& users, const std::string& data_dir);
 
-// An entry about what the controller did by itself, at `time`; without one, whoever keeps the entry
-// says when.
-v1::Activity ActivityOfController(const std::string& controller_id, const std::string& action,
-                                  const std::string& object, absl::Time time = absl::UnixEpoch());
+// Who did it, in entries about what the controller does by itself.
+v1::Activity ControllerAsActor(const std::string& controller_id);
+
+upkeep::UpkeepOptions UpkeepOptionsOf(const Config& config);
 
 // What the ports show: collectors a certificate of the authority, people and programs the one that
 // the configuration names, or else the same.

@@ -1,114 +1,126 @@
-#include "controller/upkeep.h"
+#include "controller/upkeep/upkeep.h"
 
 #include <spdlog/spdlog.h>
 
-#include "absl/strings/str_cat.h"
-#include "controller/setup.h"
+#include <utility>
 
-namespace plimsoll::controller {
+#include "absl/strings/str_cat.h"
+#include "proto/support/logging.h"
+
+namespace plimsoll::upkeep {
 namespace {
 
-// Some at a time, so that scans of now are not kept waiting.
-void RemoveOldScans(const UpkeepParts& parts, absl::Time before) {
-  // Of a large fleet each may have a hundred thousand hosts, and twice as many answers.
-  constexpr int kBatch = 4;
-  int all = 0;
-  while (true) {
-    const auto removed = parts.store.scans().Remove(before, kBatch);
-    if (!removed.ok()) return Warn("old scans not removed", removed.status());
-    all += *removed;
-    if (*removed < kBatch) break;
-  }
-  if (all > 0) spdlog::info("old scans removed scans={}", all);
+using support::WarnUnlessOk;
+
+// Of a large fleet each may have a hundred thousand hosts, and twice as many answers: a few at a
+// time, so that scans of now are not kept waiting.
+constexpr int kScansAtOnce = 4;
+constexpr int kCertificatesAtOnce = 10000;
+constexpr absl::Duration kCertificateGrace = absl::Hours(24 * 30);
+
+}  // namespace
+
+Upkeep::Upkeep(store::Store& store, access::ActivityLog& activity, const support::Clock& clock,
+               v1::Activity controller, UpkeepOptions options)
+    : store_(store),
+      activity_(activity),
+      clock_(clock),
+      controller_(std::move(controller)),
+      options_(options) {}
+
+void Upkeep::AddTo(support::Ticker& ticker) {
+  ticker.Add("activity left out", absl::Minutes(1), [this] { activity_.Sweep(); });
+  ticker.Add("dead sessions", absl::Hours(1), [this] { RemoveDeadSessions(); });
+  ticker.Add("old certificates", absl::Hours(6), [this] { RemoveOldCertificates(); });
+  // Not at once: after a long standstill nobody has seen the hosts, and they need time to return.
+  ticker.Add("remove unseen", absl::Minutes(10), [this] { RemoveUnseenHosts(); });
+  ticker.Add(
+      "activity retention", absl::Hours(6), [this] { RetainActivity(); }, true);
+  ticker.Add(
+      "retention", absl::Hours(6), [this] { RetainHistory(); }, true);
 }
 
-// Takes hosts not seen for --remove-after out of the fleet.
-void RemoveUnseen(const UpkeepParts& parts) {
-  const absl::Time now = parts.clock.Now();
-  const absl::Duration after = parts.config.remove_after;
-  auto removed = parts.store.hosts().RemoveUnseen(
-      now - after, absl::StrCat("not seen for ", absl::FormatDuration(after)), now);
-  if (!removed.ok()) return Warn("unseen hosts not removed", removed.status());
+void Upkeep::ExpireControllers() {
+  const auto ended = store_.controllers().ExpireDead(options_.controller_timeout);
+  if (!ended.ok()) return WarnUnlessOk("dead controllers not ended", ended.status());
+  if (!ended->empty()) spdlog::warn("sessions of dead controllers ended hosts={}", ended->size());
+}
+
+void Upkeep::RemoveUnseenHosts() {
+  if (options_.remove_after <= absl::ZeroDuration()) return;
+  const absl::Time now = clock_.Now();
+  const auto removed = store_.hosts().RemoveUnseen(
+      now - options_.remove_after,
+      absl::StrCat("not seen for ", absl::FormatDuration(options_.remove_after)), now);
+  if (!removed.ok()) return WarnUnlessOk("unseen hosts not removed", removed.status());
   for (const std::string& id : *removed) {
     spdlog::info("host removed host={} reason=unseen", id);
-    parts.activity.Note(
-        ActivityOfController(parts.id, "RemoveUnseenHost", absl::StrCat("hosts/", id)));
+    activity_.Note(Did("RemoveUnseenHost", absl::StrCat("hosts/", id)));
   }
 }
 
-// Drops history and scans that ended longer ago than --keep-history.
-void RetainHistory(const UpkeepParts& parts) {
-  const absl::Time now = parts.clock.Now();
-  RemoveOldScans(parts, now - parts.config.keep_history);
-  Warn("old runs of schedules not removed",
-       parts.store.schedules().RemoveRuns(now - parts.config.keep_history));
-  auto retained = parts.store.controllers().Retain(now - parts.config.keep_history, now);
-  if (!retained.ok()) return Warn("history not shortened", retained.status());
+void Upkeep::RetainHistory() {
+  if (options_.keep_history <= absl::ZeroDuration()) return;
+  const absl::Time now = clock_.Now();
+  const absl::Time keep_from = now - options_.keep_history;
+  RemoveOldScans(keep_from);
+  WarnUnlessOk("old runs of schedules not removed", store_.schedules().RemoveRuns(keep_from));
+  const auto retained = store_.controllers().Retain(keep_from, now);
+  if (!retained.ok()) return WarnUnlessOk("history not shortened", retained.status());
   for (const std::string& name : retained->dropped) {
     spdlog::info("history dropped table={}", name);
   }
 }
 
-// Drops activity older than --keep-activity.
-void RetainActivity(const UpkeepParts& parts) {
-  const absl::Time now = parts.clock.Now();
+void Upkeep::RemoveOldScans(absl::Time before) {
+  int all = 0;
+  while (true) {
+    const auto removed = store_.scans().Remove(before, kScansAtOnce);
+    if (!removed.ok()) return WarnUnlessOk("old scans not removed", removed.status());
+    all += *removed;
+    if (*removed < kScansAtOnce) break;
+  }
+  if (all > 0) spdlog::info("old scans removed scans={}", all);
+}
+
+void Upkeep::RetainActivity() {
+  if (options_.keep_activity <= absl::ZeroDuration()) return;
+  const absl::Time now = clock_.Now();
+  v1::Activity note = Did("DropActivity", "");
+  note.mutable_time()->set_seconds(absl::ToUnixSeconds(now));
   int64_t all = 0;
   while (true) {
-    const auto dropped = parts.store.activity().Retain(
-        now - parts.config.keep_activity, ActivityOfController(parts.id, "DropActivity", "", now));
-    if (!dropped.ok()) return Warn("activity log not shortened", dropped.status());
+    const auto dropped = store_.activity().Retain(now - options_.keep_activity, note);
+    if (!dropped.ok()) return WarnUnlessOk("activity log not shortened", dropped.status());
     all += *dropped;
     if (*dropped == 0) break;
   }
   if (all > 0) spdlog::info("activity dropped entries={}", all);
 }
 
-// Drops records of certificates that nobody can present any more, whatever the clocks say.
-void RemoveOldCertificates(const UpkeepParts& parts) {
-  constexpr absl::Duration kGrace = absl::Hours(24 * 30);
-  constexpr int kBatch = 10000;
+void Upkeep::RemoveDeadSessions() {
+  WarnUnlessOk("dead sessions not removed",
+               store_.users().RemoveDead(clock_.Now(), options_.session_idle));
+}
+
+void Upkeep::RemoveOldCertificates() {
   int all = 0;
   while (true) {
-    const auto removed =
-        parts.store.enrollment().RemoveCertificates(parts.clock.Now() - kGrace, kBatch);
-    if (!removed.ok()) return Warn("old certificates not removed", removed.status());
+    const auto removed = store_.enrollment().RemoveCertificates(clock_.Now() - kCertificateGrace,
+                                                                kCertificatesAtOnce);
+    if (!removed.ok()) return WarnUnlessOk("old certificates not removed", removed.status());
     all += *removed;
-    if (*removed < kBatch) break;
+    if (*removed < kCertificatesAtOnce) break;
   }
   if (all > 0) spdlog::info("records of old certificates removed certificates={}", all);
 }
 
-}  // namespace
-
-void Warn(const char* what, const absl::Status& status) {
-  if (!status.ok()) spdlog::warn("{} error=\"{}\"", what, status.ToString());
+v1::Activity Upkeep::Did(const std::string& action, const std::string& object) const {
+  v1::Activity entry = controller_;
+  entry.set_action(action);
+  entry.set_object(object);
+  entry.set_outcome("OK");
+  return entry;
 }
 
-void ExpireControllers(const UpkeepParts& parts) {
-  auto ended = parts.store.controllers().ExpireDead(parts.config.controller_timeout);
-  if (!ended.ok()) return Warn("dead controllers not ended", ended.status());
-  if (!ended->empty()) spdlog::warn("sessions of dead controllers ended hosts={}", ended->size());
-}
-
-void AddUpkeep(const UpkeepParts& parts, support::Ticker& ticker) {
-  ticker.Add("activity left out", absl::Minutes(1), [&parts] { parts.activity.Sweep(); });
-  ticker.Add("dead sessions", absl::Hours(1), [&parts] {
-    Warn("dead sessions not removed",
-         parts.store.users().RemoveDead(parts.clock.Now(), parts.config.sessions.idle));
-  });
-  ticker.Add("old certificates", absl::Hours(6), [&parts] { RemoveOldCertificates(parts); });
-  if (parts.config.remove_after > absl::ZeroDuration()) {
-    // Not at once: after a long standstill nobody has seen the hosts, and they need time to return.
-    ticker.Add("remove unseen", absl::Minutes(10), [&parts] { RemoveUnseen(parts); });
-  }
-  if (parts.config.keep_activity > absl::ZeroDuration()) {
-    ticker.Add(
-        "activity retention", absl::Hours(6), [&parts] { RetainActivity(parts); }, true);
-  }
-  if (parts.config.keep_history > absl::ZeroDuration()) {
-    ticker.Add(
-        "retention", absl::Hours(6), [&parts] { RetainHistory(parts); }, true);
-  }
-}
-
-}  // namespace plimsoll::controller
+}  // namespace plimsoll::upkeep

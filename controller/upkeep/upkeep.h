@@ -1,36 +1,61 @@
-// What a controller does to its database by itself, now and then. Blocking; failures are logged and
-// left to the next time.
+// What a controller does to its database by itself, now and then.
 #pragma once
 
 #include <string>
 
-#include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "controller/access/activity_log.h"
-#include "controller/config.h"
 #include "controller/store/store.h"
 #include "proto/support/clock.h"
 #include "proto/support/ticker.h"
 
-namespace plimsoll::controller {
+namespace plimsoll::upkeep {
 
-// What the tasks work with. Borrows all.
-struct UpkeepParts {
-  const Config& config;
-  store::Store& store;
-  access::ActivityLog& activity;
-  const support::Clock& clock;
-  // Of this start of this controller.
-  const std::string& id;
+// Ages after which things go; zero: never.
+struct UpkeepOptions {
+  // Hosts that nobody has heard of leave the fleet.
+  absl::Duration remove_after;
+  // History, by whole months; scans and runs of schedules that ended.
+  absl::Duration keep_history;
+  absl::Duration keep_activity;
+  // Silence after which a controller is dead. Never zero.
+  absl::Duration controller_timeout;
+  // Sessions of people that are not used. Never zero.
+  absl::Duration session_idle;
 };
 
-// Ends the sessions of controllers that are silent for --controller-timeout.
-void ExpireControllers(const UpkeepParts& parts);
-// Has `ticker` do what config asks for: hosts not seen for --remove-after leave the fleet, history
-// and activity past their ages are dropped, dead sessions and records of certificates that expired
-// long ago are removed. Borrows `parts`.
-void AddUpkeep(const UpkeepParts& parts, support::Ticker& ticker);
+// Thread-safe; its methods block, log what went wrong and leave that to the next time. Each of
+// several controllers may do all of it.
+class Upkeep {
+ public:
+  // Borrows the three. Activity is noted as that of `controller`, whose kind, id and name are set.
+  Upkeep(store::Store& store, access::ActivityLog& activity, const support::Clock& clock,
+         v1::Activity controller, UpkeepOptions options);
 
-// Logs what went wrong; nothing when it is OK.
-void Warn(const char* what, const absl::Status& status);
+  // Has `ticker` do all of the below but ExpireControllers, each when it is due. Borrows this.
+  void AddTo(support::Ticker& ticker);
 
-}  // namespace plimsoll::controller
+  // Ends the sessions of controllers that are silent for too long.
+  void ExpireControllers();
+  void RemoveUnseenHosts();
+  // History, scans and runs of schedules.
+  void RetainHistory();
+  void RetainActivity();
+  // Sessions of people that cannot be used any more.
+  void RemoveDeadSessions();
+  // Records of certificates that nobody can present any more, whatever the clocks say: they expired
+  // a month ago.
+  void RemoveOldCertificates();
+
+ private:
+  void RemoveOldScans(absl::Time before);
+  v1::Activity Did(const std::string& action, const std::string& object) const;
+
+  store::Store& store_;
+  access::ActivityLog& activity_;
+  const support::Clock& clock_;
+  const v1::Activity controller_;
+  const UpkeepOptions options_;
+};
+
+}  // namespace plimsoll::upkeep

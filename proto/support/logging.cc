@@ -66,4 +66,8 @@ std::string LogSafe(absl::string_view hostile) {
   return safe;
 }
 
+void WarnUnlessOk(const char* what, const absl::Status& status) {
+  if (!status.ok()) spdlog::warn("{} error=\"{}\"", what, status.ToString());
+}
+
 }  // namespace plimsoll::support

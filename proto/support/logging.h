@@ -16,4 +16,7 @@ absl::Status InitLogging(absl::string_view program, absl::string_view level, Log
 // 256 bytes.
 std::string LogSafe(absl::string_view hostile);
 
+// A warning of `what` with the error; nothing when `status` is OK.
+void WarnUnlessOk(const char* what, const absl::Status& status);
+
 }  // namespace plimsoll::support
