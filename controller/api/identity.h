@@ -69,9 +69,10 @@ class SignIns {
 
   // A session for a user whose identity is proven already, by password or by an identity provider.
   // UNAUTHENTICATED: `user` is not as it is stored any more: gone, disabled, or with another
-  // password.
+  // password. ALREADY_EXISTS: there is a session `id`; empty: a new one.
   absl::StatusOr<v1::SignInResponse> Begin(const store::StoredUser& user, const std::string& peer,
-                                           const std::string& user_agent);
+                                           const std::string& user_agent,
+                                           const std::string& id = "");
 
  private:
   const IdentityParts parts_;

@@ -50,12 +50,13 @@ absl::StatusOr<v1::SignInResponse> SignIns::SignIn(const Principal& nobody,
 
 absl::StatusOr<v1::SignInResponse> SignIns::Begin(const store::StoredUser& user,
                                                   const std::string& peer,
-                                                  const std::string& user_agent) {
+                                                  const std::string& user_agent,
+                                                  const std::string& id) {
   const absl::Time now = parts_.clock.Now();
   v1::SignInResponse response;
   response.set_secret(access::NewSecret(access::kSessionPrefix));
   store::NewSession session;
-  session.id = NewId("ses-");
+  session.id = id.empty() ? NewId("ses-") : id;
   session.user_id = user.user.id();
   session.password_hash = user.password_hash;
   session.secret_hash = access::HashSecret(response.secret());

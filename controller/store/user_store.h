@@ -70,7 +70,7 @@ class UserStore {
   absl::Status Delete(const std::string& id);
 
   // Notes the sign-in of its user too. NOT_FOUND: the user is gone, disabled, or has another
-  // password hash by now.
+  // password hash by now; ALREADY_EXISTS: there is a session of that id.
   absl::Status BeginSession(const NewSession& session);
   // UNAUTHENTICATED: unknown, past its end, unused for `idle`, or its user is disabled.
   absl::StatusOr<Principal> FindSession(const std::string& secret_hash, absl::Time now,

@@ -243,6 +243,8 @@ TEST_F(OidcSignInsTest, AProgramTakesASignInOverWithWhatItAloneKnows) {
   const auto session = sign_ins_.Redeem(nobody, request);
   ASSERT_TRUE(session.ok()) << session.status();
   EXPECT_TRUE(parts_.authenticator.Authenticate("Bearer " + session->secret()).ok());
+  EXPECT_TRUE(absl::IsUnauthenticated(sign_ins_.Redeem(nobody, request).status())) << "once";
+  EXPECT_TRUE(parts_.authenticator.Authenticate("Bearer " + session->secret()).ok());
   // A cookie of a sign-in under way is no code.
   const auto begun =
       sign_ins_.Start({.cli_port = "54321", .cli_challenge = access::ChallengeOf(kVerifier)});
