@@ -31,7 +31,8 @@ class Agent {
   // again for ever, with jittered back-off, as is an enrolment that waits for approval; a host in
   // quarantine (FAILED_PRECONDITION) after minutes, and the log says what to do. Recording goes on
   // meanwhile. Returns an error only for what trying again cannot mend: not enrolled and no token,
-  // a refused token, a rejected enrolment, a revoked host, damaged state, a state directory in use.
+  // a refused token, a rejected enrolment, a revoked or removed host, damaged state, a state
+  // directory in use.
   absl::Status Run();
 
   // Ends Run: what is queued is delivered if that can be done in Config.drain_time, and is on the

@@ -2,6 +2,7 @@
 // have in common.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -10,6 +11,7 @@
 #include "controller/access/sign_in_throttle.h"
 #include "controller/store/store.h"
 #include "plimsoll/v1/session_service.pb.h"
+#include "plimsoll/v1/stored.pb.h"
 #include "plimsoll/v1/token_service.pb.h"
 #include "plimsoll/v1/user_service.pb.h"
 #include "proto/support/clock.h"
@@ -69,10 +71,10 @@ class SignIns {
 
   // A session for a user whose identity is proven already, by password or by an identity provider.
   // UNAUTHENTICATED: `user` is not as it is stored any more: gone, disabled, or with another
-  // password. ALREADY_EXISTS: there is a session `id`; empty: a new one.
-  absl::StatusOr<v1::SignInResponse> Begin(const store::StoredUser& user, const std::string& peer,
-                                           const std::string& user_agent,
-                                           const std::string& id = "");
+  // password. ALREADY_EXISTS: there was a session for `code` before; absent: it is for none.
+  absl::StatusOr<v1::SignInResponse> Begin(
+      const store::StoredUser& user, const std::string& peer, const std::string& user_agent,
+      const std::optional<v1::SignInCode>& code = std::nullopt);
 
  private:
   const IdentityParts parts_;

@@ -12,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 #include "controller/access/tokens.h"
 #include "controller/api/requests.h"
-#include "proto/support/digest.h"
 #include "proto/support/times.h"
 
 namespace plimsoll::api {
@@ -28,11 +27,6 @@ constexpr char kAction[] = "OidcSignIn";
 // What is sealed for one purpose is never taken for another.
 constexpr absl::string_view kPending = "pending sign-in\n";
 constexpr absl::string_view kCode = "sign-in code\n";
-
-// Not of its text, which can be written in more than one way.
-std::string SessionIdOf(const v1::SignInCode& code) {
-  return absl::StrCat("ses-", support::Sha256Hex(code.SerializeAsString()).substr(0, 32));
-}
 
 template <class Message>
 std::string Seal(const access::SecretBox& box, absl::string_view purpose, const Message& message) {
@@ -277,7 +271,7 @@ absl::StatusOr<v1::SignInResponse> OidcSignIns::Redeem(const store::Principal& n
   if (!user.ok()) return user.status();
   if (user->user.disabled()) return refused;
   // A code is good for one session, whichever controller it is brought to.
-  auto session = sign_ins_.Begin(*user, nobody.peer, nobody.user_agent, SessionIdOf(*code));
+  auto session = sign_ins_.Begin(*user, nobody.peer, nobody.user_agent, *code);
   return absl::IsAlreadyExists(session.status()) ? refused : std::move(session);
 }
 

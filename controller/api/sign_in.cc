@@ -6,6 +6,7 @@
 #include "controller/api/identity.h"
 #include "controller/api/requests.h"
 #include "controller/api/scope.h"
+#include "proto/support/digest.h"
 #include "proto/support/times.h"
 
 namespace plimsoll::api {
@@ -51,12 +52,12 @@ absl::StatusOr<v1::SignInResponse> SignIns::SignIn(const Principal& nobody,
 absl::StatusOr<v1::SignInResponse> SignIns::Begin(const store::StoredUser& user,
                                                   const std::string& peer,
                                                   const std::string& user_agent,
-                                                  const std::string& id) {
+                                                  const std::optional<v1::SignInCode>& code) {
   const absl::Time now = parts_.clock.Now();
   v1::SignInResponse response;
   response.set_secret(access::NewSecret(access::kSessionPrefix));
   store::NewSession session;
-  session.id = id.empty() ? NewId("ses-") : id;
+  session.id = NewId("ses-");
   session.user_id = user.user.id();
   session.password_hash = user.password_hash;
   session.secret_hash = access::HashSecret(response.secret());
@@ -64,6 +65,11 @@ absl::StatusOr<v1::SignInResponse> SignIns::Begin(const store::StoredUser& user,
   session.expires = now + parts_.authenticator.limits().lifetime;
   session.peer = peer;
   session.user_agent = user_agent.substr(0, kLongestAgent);
+  if (code.has_value()) {
+    // Not of its text, which can be written in more than one way.
+    session.code_hash = support::Sha256Hex(code->SerializeAsString());
+    session.code_expires = absl::FromUnixSeconds(code->expire_time_s());
+  }
   const absl::Status status = parts_.store.users().BeginSession(session);
   if (absl::IsNotFound(status)) return WrongSignIn();
   if (!status.ok()) return status;

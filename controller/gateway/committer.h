@@ -44,8 +44,8 @@ class Committer {
     store::Evaluation evaluation;
     // Called once, by a thread of the committer (or by Stop's caller), must not block. OK:
     // committed, now or before. Otherwise nothing was stored, or it is not known and the same
-    // change can be sent again: ABORTED (another session has the lease), UNAVAILABLE (the
-    // controller stops), and those of PutBatch.
+    // change can be sent again: ABORTED (the lease is lost, or the host quarantined), UNAVAILABLE
+    // (the controller stops), and those of PutBatch.
     std::function<void(const absl::Status&)> done;
   };
 

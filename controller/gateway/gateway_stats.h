@@ -20,7 +20,7 @@ struct GatewayStats {
   Counter sessions_refused{0};
   // Ended for three heartbeat intervals without a word.
   Counter sessions_silent{0};
-  // Ended because another controller or a later session has the host's lease.
+  // Ended because they lost the host's lease: to another controller, a later session, a quarantine.
   Counter sessions_fenced{0};
 
   // From collectors, of every kind.

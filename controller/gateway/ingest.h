@@ -67,9 +67,9 @@ class Ingest {
   // Applies one delta, whose content is taken. `done` is called once, by this thread or by one that
   // commits, must not block, and `stream` stays as it is until then. Afterwards `stream.state` is
   // what is committed. Errors: INVALID_ARGUMENT (breaks the protocol), RESOURCE_EXHAUSTED (too many
-  // objects), ABORTED (another session has the lease), UNAVAILABLE (the controller stops), and
-  // those of the store; nothing is stored then, or, on UNAVAILABLE, the same delta may be sent
-  // again.
+  // objects), ABORTED (the lease is lost, or the host quarantined), UNAVAILABLE (the controller
+  // stops), and those of the store; nothing is stored then, or, on UNAVAILABLE, the same delta may
+  // be sent again.
   void Accept(HostStream& stream, v1::FactsDelta& delta, Done done);
 
   // Answers scans with what is stored. Blocks. Errors: INVALID_ARGUMENT, and those of the store.

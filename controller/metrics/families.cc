@@ -51,7 +51,7 @@ void AddGateway(const Sources& sources, Families& out) {
        stats.sessions_refused},
       {"plimsoll_sessions_silent_total", "Sessions ended because nothing was heard of them.",
        stats.sessions_silent},
-      {"plimsoll_sessions_fenced_total", "Sessions ended because another has the host's lease.",
+      {"plimsoll_sessions_fenced_total", "Sessions ended because they lost the host's lease.",
        stats.sessions_fenced},
       {"plimsoll_ingest_messages_total", "Messages of collectors, of every kind.", stats.messages},
       {"plimsoll_ingest_bytes_total", "Bytes of those messages.", stats.message_bytes},

@@ -100,7 +100,8 @@ class EnrollmentStore {
   // Revokes the host and every certificate of it; its session is fenced off. NOT_FOUND. Idempotent.
   absl::Status RevokeHost(const std::string& host_id, const std::string& reason, absl::Time now);
   // OK: known, not revoked, of this host, which is neither revoked nor removed. PERMISSION_DENIED:
-  // the host is revoked or removed, for good. UNAUTHENTICATED otherwise. Both say the reason.
+  // the host is revoked, until it enrols again, or removed. UNAUTHENTICATED otherwise. Both say the
+  // reason.
   absl::Status CheckCertificate(const std::string& serial, const std::string& host_id);
   // Removes records of certificates that expired before `expired_before`, at most `limit`, those
   // excepted that hosts began their newest session with; returns how many.

@@ -141,7 +141,8 @@ class ReportStore {
                                                      absl::Time recorded);
 
   // For a host whose facts did not change: answers the scans with the stored facts. NOT_FOUND: no
-  // such host; PERMISSION_DENIED: it is revoked or removed; ABORTED: it is quarantined;
+  // such host; PERMISSION_DENIED: it is revoked or removed; ABORTED: it is quarantined (or as in
+  // store.h);
   // FAILED_PRECONDITION: it has no facts; UNAVAILABLE as for PutBatch.
   absl::Status Confirm(const std::string& host_id, const std::vector<std::string>& scan_ids,
                        absl::Time time);

@@ -35,6 +35,9 @@ struct NewSession {
   absl::Time expires;
   std::string peer;
   std::string user_agent;
+  // Hash of the code that the session is for, and when that is past its end; empty: of none.
+  std::string code_hash;
+  absl::Time code_expires;
 };
 
 // Thread-safe; errors as in store.h. Whatever ends a session or a token is announced to all
@@ -70,7 +73,7 @@ class UserStore {
   absl::Status Delete(const std::string& id);
 
   // Notes the sign-in of its user too. NOT_FOUND: the user is gone, disabled, or has another
-  // password hash by now; ALREADY_EXISTS: there is a session of that id.
+  // password hash by now; ALREADY_EXISTS: there was a session for the same code before.
   absl::Status BeginSession(const NewSession& session);
   // UNAUTHENTICATED: unknown, past its end, unused for `idle`, or its user is disabled.
   absl::StatusOr<Principal> FindSession(const std::string& secret_hash, absl::Time now,
@@ -84,7 +87,7 @@ class UserStore {
   absl::StatusOr<int> EndSessions(const std::string& user_id);
   // Last uses by session id, in one statement; never moves one back.
   absl::Status Touch(const std::map<std::string, absl::Time>& seen);
-  // Removes sessions past their end or unused for `idle`.
+  // Removes sessions past their end or unused for `idle`, and what is known of codes past theirs.
   absl::Status RemoveDead(absl::Time now, absl::Duration idle);
 
  private:

@@ -237,8 +237,15 @@ absl::Status EnrollmentStore::CheckCertificate(const std::string& serial,
     if (TextOf(rows[0][0]) != host_id) {
       return absl::UnauthenticatedError("certificate belongs to another host");
     }
-    if (rows[0][2].as<bool>()) return absl::PermissionDeniedError("host revoked");
-    if (rows[0][3].as<bool>()) return absl::PermissionDeniedError("host removed");
+    if (rows[0][2].as<bool>())
+      return absl::PermissionDeniedError(
+          absl::StrCat("host ", host_id,
+                       " is revoked; to have it back, make a token with `plimsoll token create "
+                       "--host ",
+                       host_id, "` and start the collector with --enroll-again"));
+    if (rows[0][3].as<bool>())
+      return absl::PermissionDeniedError(
+          absl::StrCat("host ", host_id, " is removed; enrol the machine as a new host"));
     if (rows[0][1].as<bool>()) return absl::UnauthenticatedError("certificate revoked");
     return absl::OkStatus();
   });

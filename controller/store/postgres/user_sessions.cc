@@ -43,6 +43,12 @@ constexpr Statement kRemoveDead = {
     "user_sessions_remove_dead",
     "DELETE FROM session WHERE expires <= $1::timestamptz OR seen <= $2::timestamptz"};
 
+constexpr Statement kSpend = {
+    "user_sessions_spend",
+    "INSERT INTO spent_code (hash, expires) VALUES ($1, $2) ON CONFLICT DO NOTHING"};
+constexpr Statement kRemoveSpent = {"user_sessions_remove_spent",
+                                    "DELETE FROM spent_code WHERE expires <= $1::timestamptz"};
+
 std::vector<std::string> Ids(const pqxx::result& rows) {
   std::vector<std::string> ids;
   for (const pqxx::row& row : rows) ids.push_back(TextOf(row[0]));
@@ -67,6 +73,10 @@ void EndAccess(Transaction& tx, const std::string& user_id) {
 
 absl::Status UserStore::BeginSession(const NewSession& session) {
   return pool_.Transact("begin a session", [&](Transaction& tx) -> absl::Status {
+    if (!session.code_hash.empty() &&
+        tx.Exec(kSpend, session.code_hash, Time(session.code_expires)).affected_rows() == 0) {
+      return absl::AlreadyExistsError("the code was redeemed before");
+    }
     if (tx.Exec(kSignedIn, session.user_id, Time(session.created), session.password_hash)
             .affected_rows() == 0) {
       return absl::NotFoundError("the user is gone, disabled, or has another password by now");
@@ -150,6 +160,7 @@ absl::Status UserStore::Touch(const std::map<std::string, absl::Time>& seen) {
 absl::Status UserStore::RemoveDead(absl::Time now, absl::Duration idle) {
   return pool_.Transact("remove dead sessions", [&](Transaction& tx) {
     tx.Exec(kRemoveDead, Time(now), Time(now - idle));
+    tx.Exec(kRemoveSpent, Time(now));
     return absl::OkStatus();
   });
 }

@@ -245,6 +245,8 @@ TEST_F(OidcSignInsTest, AProgramTakesASignInOverWithWhatItAloneKnows) {
   EXPECT_TRUE(parts_.authenticator.Authenticate("Bearer " + session->secret()).ok());
   EXPECT_TRUE(absl::IsUnauthenticated(sign_ins_.Redeem(nobody, request).status())) << "once";
   EXPECT_TRUE(parts_.authenticator.Authenticate("Bearer " + session->secret()).ok());
+  ASSERT_TRUE(parts_.store->users().EndSession(session->session().id()).ok());
+  EXPECT_TRUE(absl::IsUnauthenticated(sign_ins_.Redeem(nobody, request).status())) << "for good";
   // A cookie of a sign-in under way is no code.
   const auto begun =
       sign_ins_.Start({.cli_port = "54321", .cli_challenge = access::ChallengeOf(kVerifier)});

@@ -40,7 +40,7 @@ TEST_F(FaultsTest, OfTwoControllersOnlyTheOneWithTheLeaseWrites) {
     ++sequence;
     const absl::Status end = EndOf(loser);
     EXPECT_TRUE(absl::IsAborted(end)) << end;
-    EXPECT_EQ(end.message(), "another session took over");
+    EXPECT_EQ(end.message(), "this session does not have the host's lease any more");
     EXPECT_EQ(Next(winner).ack().sequence(), sequence);
     EXPECT_THAT(StoredContainers(identity.host_id), ElementsAre(name));
     EXPECT_EQ(store_->hosts().Get(identity.host_id)->controller(),

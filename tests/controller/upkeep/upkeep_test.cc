@@ -52,6 +52,27 @@ class UpkeepTest : public store::StoreTestBase {
     ASSERT_TRUE(store_->scans().Create(scan).ok());
     ASSERT_TRUE(store_->scans().Settle(At(10)).ok());
   }
+  // A schedule that ran twice long ago, each time for nobody.
+  void AddOldRuns() {
+    v1::Schedule schedule;
+    schedule.set_id("n");
+    schedule.set_name("nightly");
+    schedule.set_cron("@daily");
+    ASSERT_TRUE(store_->schedules().Create(schedule, {At(0), At(0)}).ok());
+    for (const int seconds : {0, 100}) {
+      const auto fired =
+          store_->schedules().Fire("n", At(999), [seconds](const store::StoredSchedule&) {
+            store::Firing firing;
+            v1::ScheduleRun& run = firing.runs.emplace_back();
+            run.mutable_scheduled_time()->set_seconds(absl::ToUnixSeconds(At(seconds)));
+            *run.mutable_fire_time() = run.scheduled_time();
+            run.set_outcome(v1::ScheduleRun::SKIPPED);
+            firing.next = {At(seconds + 100), At(seconds + 100)};
+            return absl::StatusOr<store::Firing>(firing);
+          });
+      ASSERT_TRUE(fired.value_or(false)) << fired.status();
+    }
+  }
   // "actor action object" of all entries, newest first.
   std::vector<std::string> Activity() {
     EXPECT_TRUE(log_->Flush(absl::Seconds(30)));
@@ -94,6 +115,7 @@ TEST_F(UpkeepTest, HistoryAndScansPastTheirAgeGo) {
   ASSERT_TRUE(store_->reports().Put(evaluation.Done()).ok());
   // More than are removed at once.
   for (int i = 0; i < 9; ++i) AddOldScan(absl::StrCat("s", i));
+  AddOldRuns();
   clock_.Advance(100 * kDay);
   store::NewScan running;
   running.id = "running";
@@ -108,11 +130,13 @@ TEST_F(UpkeepTest, HistoryAndScansPastTheirAgeGo) {
     With({.keep_history = keep})->RetainHistory();
     EXPECT_EQ(Count("scan"), 10) << keep;
     EXPECT_EQ(transitions(), all) << keep;
+    EXPECT_EQ(Count("schedule_run"), 2) << keep;
   }
   With({.keep_history = 30 * kDay})->RetainHistory();
   EXPECT_EQ(Count("scan"), 1);
   EXPECT_TRUE(store_->scans().Get("running").ok());
   EXPECT_EQ(transitions(), 0u);
+  EXPECT_EQ(Count("schedule_run"), 1) << "the newest stays";
   EXPECT_TRUE(store_->reports().GetFacts("h1").ok()) << "what holds stays";
 }
 
@@ -168,12 +192,16 @@ TEST_F(UpkeepTest, SessionsThatNobodyUsesGo) {
     session.password_hash = "hash";
     session.created = At(0);
     session.expires = At(0) + kDay;
+    session.code_hash = absl::StrCat("code of ", id);
+    session.code_expires = At(0) + absl::Minutes(1);
     ASSERT_TRUE(store_->users().BeginSession(session).ok());
   }
+  EXPECT_EQ(Count("spent_code"), 2);
   clock_.Advance(absl::Hours(2));
   ASSERT_TRUE(store_->users().Touch({{"used", clock_.Now()}}).ok());
   With({.session_idle = absl::Hours(3)})->RemoveDeadSessions();
   EXPECT_EQ(Count("session"), 2);
+  EXPECT_EQ(Count("spent_code"), 0) << "past its end";
   With({.session_idle = absl::Hours(1)})->RemoveDeadSessions();
   EXPECT_EQ(Count("session"), 1);
   clock_.Advance(kDay);
