@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "controller/store/cluster_files.h"
 #include "spdlog/spdlog.h"
 
@@ -21,6 +23,10 @@ namespace fs = std::filesystem;
 constexpr absl::Duration kStep = absl::Milliseconds(20);
 constexpr absl::Duration kInitialiseTimeout = absl::Minutes(5);
 constexpr absl::Duration kStartTimeout = absl::Minutes(5);
+// A server that was killed may take this long to be gone, and its children to follow it.
+constexpr absl::Duration kDying = absl::Milliseconds(100);
+constexpr absl::Duration kOrphansTimeout = absl::Seconds(15);
+constexpr absl::Duration kOrphansStep = absl::Milliseconds(500);
 constexpr absl::Duration kFastShutdown = absl::Seconds(30);
 constexpr absl::Duration kImmediateShutdown = absl::Seconds(5);
 
@@ -137,6 +143,7 @@ absl::Status EmbeddedCluster::Initialise() {
 bool EmbeddedCluster::TakeOver() {
   const PostmasterFile file = ReadPostmasterFile(pg_dir_);
   process_ = Process::Adopt(file.pid, user_, pg_dir_ + "/data");
+  if (process_ != nullptr && process_->Wait(kDying)) process_ = nullptr;
   if (process_ == nullptr) {
     DisownPostmasterFile(pg_dir_, user_);
     unlink((socket_dir_ + "/.s.PGSQL.5432").c_str());
@@ -155,6 +162,17 @@ bool EmbeddedCluster::TakeOver() {
 }
 
 absl::Status EmbeddedCluster::Launch() {
+  absl::Status status = LaunchOnce();
+  for (absl::Duration waited;
+       absl::StrContains(status.message(), "shared memory block") && waited < kOrphansTimeout;
+       waited += kOrphansStep) {
+    absl::SleepFor(kOrphansStep);
+    status = LaunchOnce();
+  }
+  return status;
+}
+
+absl::Status EmbeddedCluster::LaunchOnce() {
   struct stat before = {};
   fstat(log_fd_, &before);
   auto process = Process::Spawn({bin_dir_ + "/postgres", "-D", pg_dir_ + "/data", "-c",

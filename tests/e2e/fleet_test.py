@@ -20,7 +20,7 @@ class Fleet(unittest.TestCase):
 
     def connect(self, *options, **named):
         agent = self.controller.agent(self.engine, *options, **named)
-        wait_for(self.controller.evaluated_hosts, "first report", 30)
+        wait_for(self.controller.evaluated_hosts, "first report", 60)
         return agent
 
     def test_report_scan_and_exit_statuses(self):
@@ -37,8 +37,8 @@ class Fleet(unittest.TestCase):
         self.engine.start("second", "--privileged")
         scan = self.controller.json("scan", "--all", "--wait")
         self.assertEqual((scan["state"], scan["progress"]["evaluated"]), ("DONE", 1))
-        listed = self.controller.json("findings", "--rule", "5.04", "--baseline", "azure-docker")
-        self.assertEqual(len(listed["findings"]), 2)
+        found = lambda: self.controller.json("findings", "--rule", "5.04", "--baseline", "azure-docker")["findings"]
+        wait_for(lambda: len(found()) == 2, "finding", 20)
         self.engine.docker("rm", "-f", "second")
         self.assertEqual(self.controller.cli("scan", "--host", host["id"], "--fail-on", "critical", check=False).returncode, 1)
         self.assertEqual(self.controller.cli("host", "nosuch", check=False).returncode, 2)
@@ -131,7 +131,7 @@ class Secrets(unittest.TestCase):
         self.assertNotIn(needle, pathlib.Path(facts).read_bytes())
         with plimsoll.Controller() as controller:
             controller.agent(self.engine)
-            wait_for(controller.evaluated_hosts, "first report", 30)
+            wait_for(controller.evaluated_hosts, "first report", 60)
             self.assertNotIn(self.MARKER, controller.cli("host", controller.evaluated_hosts()[0]["id"], "-o", "json").stdout)
             stored, unpacked = controller.stored_bytes()
             # The container itself is there, by its name.

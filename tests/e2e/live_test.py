@@ -11,10 +11,15 @@ import plimsoll
 from engine import wait_for
 
 
+# In seconds, the command line that asks included: far below the collector's polls (30) and collections (300). How fast it is,
+# tests/bench says.
+AT_ONCE = 10
+
+
 class Spool:
     """What a collector that is cut off has written down."""
 
-    QUIET_SECONDS = 1
+    QUIET_SECONDS = 3
 
     def __init__(self, state):
         self.file = state / "spool" / "spool"
@@ -50,7 +55,7 @@ class Live(unittest.TestCase):
 
     def connect(self, *options, **named):
         agent = self.controller.agent(self.engine, *options, **named)
-        wait_for(self.controller.evaluated_hosts, "first report", 30)
+        wait_for(self.controller.evaluated_hosts, "first report", 60)
         return agent
 
     def privileged(self):
@@ -70,28 +75,27 @@ class Live(unittest.TestCase):
     def test_changes_of_the_engine_are_judged_at_once(self):
         self.connect()
         self.engine.start("bad", "--privileged")
-        # The command line alone takes a good part of a tenth of a second each time it is asked.
-        self.assertLess(self.seconds_until(lambda: self.privileged() == {"bad"}, "finding"), 2)
+        self.assertLess(self.seconds_until(lambda: self.privileged() == {"bad"}, "finding"), AT_ONCE)
         self.engine.docker("rename", "bad", "worse")
-        self.assertLess(self.seconds_until(lambda: self.privileged() == {"worse"}, "new name"), 2)
+        self.assertLess(self.seconds_until(lambda: self.privileged() == {"worse"}, "new name"), AT_ONCE)
         self.engine.docker("rm", "-f", "worse")
-        self.assertLess(self.seconds_until(lambda: self.privileged() == set(), "end of the finding"), 2)
+        self.assertLess(self.seconds_until(lambda: self.privileged() == set(), "end of the finding"), AT_ONCE)
 
     def test_a_violation_is_known_before_it_runs(self):
         self.connect()
         self.engine.docker("create", "--privileged", "--name", "planned", "bb", "sleep", "1")
-        self.assertLess(self.seconds_until(lambda: self.privileged() == {"planned"}, "finding"), 2)
+        self.assertLess(self.seconds_until(lambda: self.privileged() == {"planned"}, "finding"), AT_ONCE)
 
     def test_changes_of_files_are_judged_at_once(self):
         self.engine.write("/etc/docker/daemon.json", "{}", 0o644)
         self.connect()
         self.assertEqual(self.status("3.18"), "PASS")
         self.engine.run("chmod", "0666", "/etc/docker/daemon.json")
-        self.assertLess(self.seconds_until(lambda: self.status("3.18") == "FAIL", "mode"), 2)
+        self.assertLess(self.seconds_until(lambda: self.status("3.18") == "FAIL", "mode"), AT_ONCE)
         # An editor writes another file and renames it.
         self.engine.run("bash", "-c", "echo '{}' > /etc/docker/new && chmod 0644 /etc/docker/new && "
                                       "mv /etc/docker/new /etc/docker/daemon.json")
-        self.assertLess(self.seconds_until(lambda: self.status("3.18") == "PASS", "replacement"), 2)
+        self.assertLess(self.seconds_until(lambda: self.status("3.18") == "PASS", "replacement"), AT_ONCE)
         self.engine.run("rm", "/etc/docker/daemon.json")
 
     def test_a_restarted_engine_is_judged_anew(self):
@@ -109,10 +113,15 @@ class Live(unittest.TestCase):
             self.engine.start_daemon()
 
     def test_a_burst_is_few_deltas(self):
-        self.connect("--interval", "10m")
+        agent = self.connect("--interval", "10m")
         before = int(self.controller.sql("SELECT sequence FROM host")[0])
         script = "for i in $(seq 40); do docker -H unix:///run/docker.sock create --name burst-$i bb sleep 1 & done; wait"
-        self.engine.run("bash", "-c", script)
+        # However slow the machine makes them, they come to the collector as a burst.
+        agent.send_signal(signal.SIGSTOP)
+        try:
+            self.engine.run("bash", "-c", script)
+        finally:
+            agent.send_signal(signal.SIGCONT)
         wait_for(lambda: self.controller.evaluated_hosts()[0]["containerCount"] == 40, "all containers", 20)
         self.assertLess(int(self.controller.sql("SELECT sequence FROM host")[0]) - before, 40)
 
@@ -120,6 +129,7 @@ class Live(unittest.TestCase):
         self.connect("--interval", "10s")
         self.engine.start("quiet")
         wait_for(lambda: self.controller.evaluated_hosts()[0]["containerCount"] == 1, "container", 20)
+        self.controller.cli("scan", "--all", "--wait")
         count = lambda: self.controller.sql("SELECT count(*) FROM facts_snapshot UNION ALL SELECT count(*) FROM transition")
         seen = lambda: self.controller.sql("SELECT last_seen FROM host")
         rows, first = count(), seen()
@@ -203,7 +213,7 @@ class Live(unittest.TestCase):
         host = self.controller.evaluated_hosts()[0]["id"]
         self.controller.cli("hosts", "--remove", host, "--reason", "scrapped")
         self.assertEqual(agent.wait(60), 3)
-        wait_for(lambda: self.controller.json("hosts").get("hosts", []) == [], "removal", 10)
+        wait_for(lambda: self.controller.json("hosts").get("hosts", []) == [], "removal", 30)
         self.assertTrue(self.controller.json("history", host)["transitions"])
 
     def test_a_schedule_scans(self):

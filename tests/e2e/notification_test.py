@@ -123,7 +123,7 @@ class Notifications(unittest.TestCase):
 
     def connect(self):
         agent = self.controller.agent(self.engine)
-        wait_for(self.controller.evaluated_hosts, "first report", 30)
+        wait_for(self.controller.evaluated_hosts, "first report", 60)
         return agent
 
     def hook(self, receiver, *options):
@@ -152,7 +152,7 @@ class Notifications(unittest.TestCase):
         self.engine.docker("rm", "-f", "bad")
         wait_for(lambda: len(receiver.posts) > 1, "recovery", 20)
         self.assertIn('"RECOVERY"', receiver.posts[1][1].decode())
-        self.assertEqual({d["state"] for d in self.deliveries()}, {"SENT"})
+        wait_for(lambda: {d["state"] for d in self.deliveries()} == {"SENT"}, "outcome", 30)
 
     def test_a_receiver_that_fails_gets_the_same_delivery_again(self):
         receiver = self.enterContext(Receiver(self.root))
@@ -164,7 +164,7 @@ class Notifications(unittest.TestCase):
         first, second = receiver.posts
         self.assertEqual(first[0]["X-Plimsoll-Delivery"], second[0]["X-Plimsoll-Delivery"])
         self.assertEqual(first[1], second[1])
-        delivery = wait_for(lambda: next((d for d in self.deliveries() if d["state"] == "SENT"), None), "outcome", 10)
+        delivery = wait_for(lambda: next((d for d in self.deliveries() if d["state"] == "SENT"), None), "outcome", 30)
         self.assertEqual(delivery["attemptCount"], 2)
 
     def test_what_is_waiting_survives_the_controller(self):

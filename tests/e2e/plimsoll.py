@@ -14,10 +14,18 @@ from engine import wait_for
 BIN = pathlib.Path(os.environ.get("PLIMSOLL_BIN", "build")).resolve()
 
 
+# Kept bound, never listening, so that nobody else is given these ports; servers that allow reuse may still listen.
+_RESERVED = []
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port for a server on the loopback that stays free until this process ends."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    probe.bind(("127.0.0.1", 0))
+    _RESERVED.append(probe)
+    return probe.getsockname()[1]
 
 
 def collect(engine, *options, socket=None):

@@ -66,12 +66,15 @@ class Cluster:
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, cwd="/", start_new_session=True)
         self.log.close()
 
-        def answers():
+        def up():
             if self.process.poll() is not None:
                 raise AssertionError("PostgreSQL ended:\n" + self.log_text()[-2000:])
-            return subprocess.run([BIN / "pg_isready", "-q", "-h", self.sockets]).returncode == 0
+            return self.answers()
 
-        wait_for(answers, "PostgreSQL", 60)
+        wait_for(up, "PostgreSQL", 60)
+
+    def answers(self):
+        return subprocess.run([BIN / "pg_isready", "-q", "-h", self.sockets]).returncode == 0
 
     def log_text(self):
         return (self.sockets / "log").read_text(errors="replace")

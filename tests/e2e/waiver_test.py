@@ -16,8 +16,8 @@ class Waiver(unittest.TestCase):
     def setUp(self):
         self.controller = self.enterContext(plimsoll.Controller("--waiver-maximum", "30d"))
         self.addCleanup(self.remove_containers)
-        self.controller.agent(self.engine)
-        wait_for(self.controller.evaluated_hosts, "first report", 30)
+        self.controller.agent(self.engine, "--reconnect-max", "2s")
+        wait_for(self.controller.evaluated_hosts, "first report", 60)
 
     def remove_containers(self):
         ids = self.engine.docker("ps", "-aq").stdout.split()
@@ -61,10 +61,12 @@ class Waiver(unittest.TestCase):
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("another person", refused.stderr)
         self.assertEqual(self.waived(), set())
+        self.second("whoami")
+        # Neither the next collection nor the next pass over the fleet is waited for.
         start = time.monotonic()
         self.second("waiver", "approve", waiver)
         wait_for(lambda: self.counts()["waived"] == 1, "waived count", 20)
-        self.assertLess(time.monotonic() - start, 2)
+        self.assertLess(time.monotonic() - start, 10)
         self.assertEqual(self.waived(), {"bad"})
         self.assertEqual(self.verdict()["status"], "FAIL")
         self.assertTrue(self.verdict()["waived"])
@@ -90,10 +92,10 @@ class Waiver(unittest.TestCase):
     def test_an_expired_one_brings_the_failure_back(self):
         self.engine.start("bad", "--privileged")
         wait_for(lambda: self.failing() == {"bad"}, "finding", 20)
-        waiver = self.propose(expires="15s")
+        waiver = self.propose(expires="45s")
         self.second("waiver", "approve", waiver)
         wait_for(lambda: self.counts()["waived"] == 1, "waived count", 20)
-        wait_for(lambda: self.counts()["waived"] == 0, "expiry", 60)
+        wait_for(lambda: self.counts()["waived"] == 0, "expiry", 90)
         self.assertEqual(self.controller.json("waiver", "show", waiver)["state"], "EXPIRED")
         self.assertEqual(self.failing(), {"bad"})
 

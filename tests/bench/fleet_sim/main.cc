@@ -19,7 +19,7 @@
 namespace plimsoll::fleet_sim {
 namespace {
 
-constexpr absl::Duration kDrainTime = absl::Seconds(20);
+constexpr absl::Duration kDrainTime = absl::Seconds(120);
 constexpr absl::Duration kPoll = absl::Milliseconds(20);
 
 absl::Duration Monotonic() {

@@ -163,7 +163,10 @@ TEST_F(LimitsTest, TooManyChangesAreToldToSlowDownAndWait) {
     controller_->service->Tick();
     return stats_.deltas == 6;
   }));
-  EXPECT_EQ(Next(*collector).ack().sequence(), 6u);
+  // Still too fast; it is told so again unless the last pause, which is jittered, lasts longer.
+  v1::ToCollector last = Next(*collector);
+  if (last.has_slow_down()) last = Next(*collector);
+  EXPECT_EQ(last.ack().sequence(), 6u) << last.ShortDebugString();
   EXPECT_GE(stats_.over_deltas, 1);
 }
 
@@ -171,12 +174,20 @@ TEST_F(LimitsTest, TooManyHeartbeatsWait) {
   auto collector = Greeted(Enrolled());
   for (int i = 0; i < 20; ++i) collector->Send(Heartbeat());
   Send(*collector, Snapshot(1, Facts({"c1"})));
-  ASSERT_TRUE(Await(stats_.heartbeats, 5));
+  ASSERT_TRUE(Await(stats_.over_heartbeats, 1));
   controller_->service->Tick();
   EXPECT_EQ(stats_.heartbeats, 5);
   EXPECT_EQ(stats_.over_heartbeats, 1);
-  ASSERT_TRUE(AwaitTrue([&] {
+  // One at a time: a clock that runs ahead of what arrives would be silence.
+  for (int64_t heard = 6; heard <= 20; ++heard) {
     clock_.Advance(absl::Seconds(16));
+    ASSERT_TRUE(AwaitTrue([&] {
+      controller_->service->Tick();
+      return stats_.heartbeats == heard;
+    })) << heard;
+  }
+  clock_.Advance(absl::Seconds(16));
+  ASSERT_TRUE(AwaitTrue([&] {
     controller_->service->Tick();
     return stats_.deltas == 1;
   }));

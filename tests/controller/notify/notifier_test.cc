@@ -41,7 +41,7 @@ class FakeSender : public Sender {
   std::vector<std::string> Await(size_t count) {
     absl::MutexLock lock(&mutex_);
     const auto enough = [&] { return sent_.size() >= count; };
-    mutex_.AwaitWithTimeout(absl::Condition(&enough), absl::Seconds(10));
+    mutex_.AwaitWithTimeout(absl::Condition(&enough), absl::Seconds(30));
     return std::exchange(sent_, {});
   }
   std::vector<std::string> secrets() {
@@ -101,7 +101,7 @@ class NotifierTest : public ::testing::Test {
   }
   // The newest delivery, once it has been tried `attempts` times.
   v1::NotificationDelivery Tried(int attempts) {
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 3000; ++i) {
       const auto all = Deliveries();
       if (!all.empty() && all[0].attempt_count() >= attempts) return all[0];
       absl::SleepFor(absl::Milliseconds(10));

@@ -11,9 +11,11 @@
 #include <fstream>
 #include <pqxx/pqxx>
 #include <sstream>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "controller/store/store.h"
 
 namespace plimsoll::store {
@@ -176,8 +178,17 @@ TEST_F(EmbeddedClusterTest, TakesOverWhatAKilledControllerLeft) {
 TEST_F(EmbeddedClusterTest, RecoversWhenTheServerWasKilledToo) {
   const pid_t server = StartAndBeKilled(dir_);
   ASSERT_GT(server, 0);
+  // A child of it is still there for a while, and holds its memory.
+  pqxx::connection held(
+      absl::StrCat("host=", dir_, "/postgres/run port=5432 dbname=plimsoll user=plimsoll"));
+  ASSERT_EQ(kill(held.backendpid(), SIGSTOP), 0);
   ASSERT_EQ(kill(server, SIGKILL), 0);
+  std::thread releaser([pid = held.backendpid()] {
+    absl::SleepFor(absl::Seconds(1));
+    kill(pid, SIGCONT);
+  });
   auto cluster = Start();
+  releaser.join();
   ASSERT_TRUE(cluster.ok()) << cluster.status();
   EXPECT_NE((*cluster)->pid(), server);
   EXPECT_EQ(Kept(**cluster), 7);

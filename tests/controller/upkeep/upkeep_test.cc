@@ -234,7 +234,7 @@ TEST_F(UpkeepTest, AtTheStartOldHistoryGoesAndNoHost) {
   support::Ticker ticker(clock_);
   upkeep->AddTo(ticker);
   ticker.Start();
-  for (int i = 0; i < 500 && Count("scan") > 0; ++i) absl::SleepFor(absl::Milliseconds(20));
+  for (int i = 0; i < 1500 && Count("scan") > 0; ++i) absl::SleepFor(absl::Milliseconds(20));
   EXPECT_EQ(Count("scan"), 0);
   ticker.Stop();
   EXPECT_THAT(Hosts(), ElementsAre("h1"));
