@@ -86,7 +86,8 @@ class FarSession {
   void Drop() {
     absl::MutexLock lock(&mutex_);
     ending_ = true;
-    context_->TryCancel();
+    // The context is gone with the stream.
+    if (!over_) context_->TryCancel();
   }
   // The collector has gone, or the session was ended.
   bool AwaitOver() {

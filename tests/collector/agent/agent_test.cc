@@ -189,8 +189,8 @@ TEST_F(AgentTest, WhatHappensWhileDisconnectedArrivesWithItsTimesAfterARestart) 
   Start();
   auto session = Session();
   Take(*session);
-  session->Drop();
   gateway_.RefuseAll(grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"));
+  session->Drop();
   for (const char* id : {"a", "b"}) {
     const int before = host_->collections();
     host_->Run(id);
@@ -224,8 +224,9 @@ TEST_F(AgentTest, ThePlanOutlivesARestart) {
   plan.add_paths("/other");
   plan.set_digest("plan-2");
   const int before = host_->full_collections();
+  const int all = host_->collections();
   session->Send(message);
-  ASSERT_TRUE(host_->AwaitCollections(host_->collections() + 1));
+  ASSERT_TRUE(host_->AwaitCollections(all + 1));
   EXPECT_EQ(host_->full_collections(), before + 1);
   EXPECT_THAT(host_->plan_paths(), ElementsAre("/other"));
   ASSERT_TRUE(Stop().ok());

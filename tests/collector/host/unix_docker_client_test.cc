@@ -128,7 +128,7 @@ TEST(UnixDockerClient, OneSlowObjectHoldsUpNoOther) {
       if (line.find("/slow") == std::string::npos) peer.Reply("200 OK", "{}");
     }
   });
-  auto client = Client(server.path(), absl::Milliseconds(200));
+  auto client = Client(server.path(), absl::Seconds(2));
   std::vector<std::string> paths(100, "/fast");
   paths[3] = "/slow";
   int fine = 0;

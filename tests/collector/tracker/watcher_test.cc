@@ -41,11 +41,18 @@ class FakeEngine {
  public:
   FakeEngine() { Start(); }
   void Start() {
+    {
+      absl::MutexLock lock(&mutex_);
+      stopped_ = false;
+    }
     server_ = std::make_unique<UnixServer>([this](Peer& peer) { Serve(peer); });
   }
   // Closes the socket and every connection.
   void Stop() {
-    Close();
+    {
+      absl::MutexLock lock(&mutex_);
+      stopped_ = true;
+    }
     server_.reset();
   }
   const std::string& path() const { return server_->path(); }
@@ -78,9 +85,10 @@ class FakeEngine {
       std::string line;
       {
         absl::MutexLock lock(&mutex_);
-        const auto ready = [&] { return !lines_.empty() || closed_ != closed; };
+        const auto over = [&] { return stopped_ || closed_ != closed; };
+        const auto ready = [&] { return !lines_.empty() || over(); };
         mutex_.Await(absl::Condition(&ready));
-        if (closed_ != closed) return;
+        if (over()) return;
         line = lines_.front();
         lines_.erase(lines_.begin());
       }
@@ -92,6 +100,7 @@ class FakeEngine {
   std::vector<std::string> lines_;
   std::vector<std::string> requests_;
   int closed_ = 0;
+  bool stopped_ = false;
   std::unique_ptr<UnixServer> server_;
 };
 
