@@ -41,7 +41,7 @@ Surface::Surface(const SurfaceParts& parts)
       summaries_(parts.store, parts.index, parts.days, baselines_, parts.clock),
       scans_(parts.store, parts.board, parts.resolve, parts.clock),
       schedules_(parts.store, parts.resolve, parts.clock),
-      enrollment_tokens_(parts.store, parts.authorities, parts.revocations, parts.clock),
+      enrollment_tokens_(parts.store, parts.authorities, parts.clock),
       authorities_(parts.authorities),
       events_(parts.index, parts.changes, parts.book, parts.clock),
       notifications_(parts.store, parts.notifier, parts.book, parts.clock),
@@ -85,7 +85,7 @@ void Surface::AddMethods() {
   api::AddSummaryMethods(methods_, summaries_);
   api::AddScanMethods(methods_, scans_);
   api::AddScheduleMethods(methods_, schedules_);
-  api::AddEnrollmentMethods(methods_, enrollment_tokens_);
+  api::AddEnrollmentMethods(methods_, enrollment_tokens_, hosts_);
   api::AddAuthorityMethods(methods_, authorities_);
   api::AddEventMethods(methods_, events_);
   api::AddUserMethods(methods_, users_);

@@ -47,8 +47,10 @@ class Hosts {
   // Judges the newest facts, which gives what ingestion judged.
   absl::StatusOr<v1::HostReport> GetReport(const Principal& who,
                                            const v1::GetHostReportRequest& request);
-  // Both end the host's session, and return when this controller's lists show it, or after a
-  // moment.
+  // These return when this controller's lists show it, or after a moment; the first two end the
+  // host's session.
+  absl::StatusOr<v1::RevokeHostResponse> Revoke(const Principal& who,
+                                                const v1::RevokeHostRequest& request);
   absl::StatusOr<v1::RemoveHostResponse> Remove(const Principal& who,
                                                 const v1::RemoveHostRequest& request);
   absl::StatusOr<v1::Host> Release(const Principal& who, const v1::ReleaseHostRequest& request);
@@ -170,16 +172,14 @@ class Scans {
 class EnrollmentTokens {
  public:
   EnrollmentTokens(store::Store& store, const access::CertificateAuthority& authority,
-                   access::Revocations& revocations, const support::Clock& clock)
-      : store_(store), authority_(authority), revocations_(revocations), clock_(clock) {}
+                   const support::Clock& clock)
+      : store_(store), authority_(authority), clock_(clock) {}
   absl::StatusOr<v1::CreateEnrollmentTokenResponse> Create(
       const Principal& who, const v1::CreateEnrollmentTokenRequest& request);
   absl::StatusOr<v1::ListEnrollmentTokensResponse> List(
       const Principal& who, const v1::ListEnrollmentTokensRequest& request);
   absl::StatusOr<v1::EnrollmentToken> Revoke(const Principal& who,
                                              const v1::RevokeEnrollmentTokenRequest& request);
-  absl::StatusOr<v1::RevokeHostResponse> RevokeHost(const Principal& who,
-                                                    const v1::RevokeHostRequest& request);
   absl::StatusOr<v1::ListEnrollmentsResponse> ListEnrollments(
       const Principal& who, const v1::ListEnrollmentsRequest& request);
   absl::StatusOr<v1::Enrollment> Approve(const Principal& who,
@@ -192,7 +192,6 @@ class EnrollmentTokens {
 
   store::Store& store_;
   const access::CertificateAuthority& authority_;
-  access::Revocations& revocations_;
   const support::Clock& clock_;
 };
 

@@ -100,24 +100,6 @@ absl::StatusOr<v1::EnrollmentToken> EnrollmentTokens::Revoke(
   return token;
 }
 
-absl::StatusOr<v1::RevokeHostResponse> EnrollmentTokens::RevokeHost(
-    const Principal& who, const v1::RevokeHostRequest& request) {
-  if (auto status = CheckLength("reason", request.reason(), kLongestText); !status.ok()) {
-    return status;
-  }
-  auto host = FindHost(store_, who, request.host());
-  if (!host.ok()) return host.status();
-  if (auto status = store_.enrollment().RevokeHost(host->id(), request.reason(), clock_.Now());
-      !status.ok()) {
-    return status;
-  }
-  revocations_.Announce(host->id());
-  spdlog::info("host revoked host={} by={}", host->id(), who.name);
-  v1::RevokeHostResponse response;
-  response.set_host_id(host->id());
-  return response;
-}
-
 absl::StatusOr<v1::ListEnrollmentsResponse> EnrollmentTokens::ListEnrollments(
     const Principal& who, const v1::ListEnrollmentsRequest& request) {
   if (auto status = RequireWholeFleet(who, "enrolment"); !status.ok()) return status;

@@ -4,7 +4,7 @@ namespace plimsoll::api {
 
 using access::Permission;
 
-void AddEnrollmentMethods(MethodTable& table, EnrollmentTokens& tokens) {
+void AddEnrollmentMethods(MethodTable& table, EnrollmentTokens& tokens, Hosts& hosts) {
   table.Add({"EnrollmentService.CreateEnrollmentToken", Permission::kAdminister,
              "POST /v1/enrollment-tokens"},
             tokens, &EnrollmentTokens::Create);
@@ -16,7 +16,7 @@ void AddEnrollmentMethods(MethodTable& table, EnrollmentTokens& tokens) {
             tokens, &EnrollmentTokens::Revoke);
   table.Add(
       {"EnrollmentService.RevokeHost", Permission::kAdminister, "POST /v1/hosts/{host}/revoke"},
-      tokens, &EnrollmentTokens::RevokeHost);
+      hosts, &Hosts::Revoke);
   table.Add({"EnrollmentService.ListEnrollments", Permission::kAdminister, "GET /v1/enrollments"},
             tokens, &EnrollmentTokens::ListEnrollments);
   table.Add({"EnrollmentService.ApproveEnrollment", Permission::kAdminister,

@@ -109,6 +109,25 @@ void Hosts::Show(const std::string& host_id) {
   index_.Await(kShowTime);
 }
 
+absl::StatusOr<v1::RevokeHostResponse> Hosts::Revoke(const Principal& who,
+                                                     const v1::RevokeHostRequest& request) {
+  if (auto status = CheckLength("reason", request.reason(), kLongestReason); !status.ok()) {
+    return status;
+  }
+  auto host = FindHost(store_, who, request.host());
+  if (!host.ok()) return host.status();
+  if (auto status = store_.enrollment().RevokeHost(host->id(), request.reason(), clock_.Now());
+      !status.ok()) {
+    return status;
+  }
+  spdlog::info("host revoked host={} by={}", host->id(), who.name);
+  revocations_.Announce(host->id());
+  Show(host->id());
+  v1::RevokeHostResponse response;
+  response.set_host_id(host->id());
+  return response;
+}
+
 absl::StatusOr<v1::RemoveHostResponse> Hosts::Remove(const Principal& who,
                                                      const v1::RemoveHostRequest& request) {
   if (auto status = CheckLength("reason", request.reason(), kLongestReason); !status.ok()) {

@@ -124,7 +124,7 @@ void AddTailoringMethods(MethodTable& table, Tailorings& tailorings);
 void AddBaselineVersionMethods(MethodTable& table, BaselineVersions& versions);
 void AddWhatIfMethods(MethodTable& table, WhatIfs& what_ifs);
 void AddNotificationMethods(MethodTable& table, Notifications& notifications);
-void AddEnrollmentMethods(MethodTable& table, EnrollmentTokens& tokens);
+void AddEnrollmentMethods(MethodTable& table, EnrollmentTokens& tokens, Hosts& hosts);
 void AddAuthorityMethods(MethodTable& table, Authorities& authorities);
 
 }  // namespace plimsoll::api

@@ -169,6 +169,6 @@ class Controller:
         for agent in self.agents:
             if agent.poll() is None:
                 agent.terminate()
-                agent.wait(30)
+                agent.wait(45)
         self.stop()
         shutil.rmtree(self.root, ignore_errors=True)

@@ -99,31 +99,6 @@ TEST_F(EnrollmentTokensTest, ListsWithoutSecretsAndRevokesForGood) {
   EXPECT_TRUE(absl::IsNotFound(parts_.enrollment->Revoke(Admin(), revoke).status()));
 }
 
-TEST_F(EnrollmentTokensTest, RevokingAHostTellsItsSession) {
-  ASSERT_TRUE(store::AddHost(*parts_.store, "h-1", "web-1").ok());
-  std::vector<std::string> told;
-  const int handle = parts_.revocations.Add([&](const std::string& id) { told.push_back(id); });
-  v1::RevokeHostRequest request;
-  request.set_host("none");
-  EXPECT_TRUE(absl::IsNotFound(parts_.enrollment->RevokeHost(Admin(), request).status()));
-  request.set_host("web-1");
-  request.set_reason(std::string(513, 'r'));
-  EXPECT_TRUE(absl::IsInvalidArgument(parts_.enrollment->RevokeHost(Admin(), request).status()));
-  EXPECT_TRUE(told.empty());
-  EXPECT_TRUE(parts_.store->enrollment().CheckCertificate("serial of h-1", "h-1").ok());
-
-  request.set_reason("stolen");
-  const auto revoked = parts_.enrollment->RevokeHost(Admin(), request);
-  ASSERT_TRUE(revoked.ok()) << revoked.status();
-  EXPECT_EQ(revoked->host_id(), "h-1");
-  EXPECT_EQ(told, std::vector<std::string>{"h-1"});
-  EXPECT_FALSE(parts_.store->enrollment().CheckCertificate("serial of h-1", "h-1").ok());
-  // Again by id: the same answer.
-  request.set_host("h-1");
-  EXPECT_TRUE(parts_.enrollment->RevokeHost(Admin(), request).ok());
-  parts_.revocations.Remove(handle);
-}
-
 TEST_F(EnrollmentTokensTest, LabelsApprovalAndHostAreKept) {
   ASSERT_TRUE(store::AddHost(*parts_.store, "h-1", "web-1").ok());
   v1::CreateEnrollmentTokenRequest request;

@@ -236,6 +236,32 @@ TEST_F(HostsTest, ARemovedHostIsInNoListAndItsSessionEnds) {
   EXPECT_TRUE(absl::IsInvalidArgument(parts_.hosts.Remove(Admin(), request).status()));
 }
 
+TEST_F(HostsTest, ARevokedHostIsShownAsSuchAndItsSessionEnds) {
+  ASSERT_TRUE(parts_.AddHost("h-1", "web-1").ok());
+  std::vector<std::string> told;
+  const int handle = parts_.revocations.Add([&](const std::string& id) { told.push_back(id); });
+  v1::RevokeHostRequest request;
+  request.set_host("none");
+  EXPECT_TRUE(absl::IsNotFound(parts_.hosts.Revoke(Admin(), request).status()));
+  request.set_host("web-1");
+  request.set_reason(std::string(513, 'r'));
+  EXPECT_TRUE(absl::IsInvalidArgument(parts_.hosts.Revoke(Admin(), request).status()));
+  EXPECT_TRUE(told.empty());
+  EXPECT_TRUE(parts_.store->enrollment().CheckCertificate("serial of h-1", "h-1").ok());
+
+  request.set_reason("stolen");
+  const auto revoked = parts_.hosts.Revoke(Admin(), request);
+  ASSERT_TRUE(revoked.ok()) << revoked.status();
+  EXPECT_EQ(revoked->host_id(), "h-1");
+  EXPECT_EQ(told, std::vector<std::string>{"h-1"});
+  EXPECT_FALSE(parts_.store->enrollment().CheckCertificate("serial of h-1", "h-1").ok());
+  EXPECT_EQ(parts_.hosts.List(Viewer(), {})->hosts(0).connection(), v1::Host::REVOKED);
+  // Again by id: the same answer.
+  request.set_host("h-1");
+  EXPECT_TRUE(parts_.hosts.Revoke(Admin(), request).ok());
+  parts_.revocations.Remove(handle);
+}
+
 TEST_F(HostsTest, OnlyAQuarantinedHostIsReleased) {
   ASSERT_TRUE(parts_.AddHost("h-1", "web-1").ok());
   v1::ReleaseHostRequest request;

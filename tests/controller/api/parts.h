@@ -85,7 +85,7 @@ struct Parts {
         *access::Authorities::Open(store->authorities(), NewBox(), dir + "/pki", clock, false);
     authority_api = std::make_unique<Authorities>(*authority);
     if (!store->reports().PutBaselines(baselines).ok() || !index.Load().ok()) std::abort();
-    enrollment = std::make_unique<EnrollmentTokens>(*store, *authority, revocations, clock);
+    enrollment = std::make_unique<EnrollmentTokens>(*store, *authority, clock);
     AddHostMethods(methods, hosts);
     AddHostLabelMethods(methods, host_labels);
     AddBaselineMethods(methods, baseline_api);
@@ -93,7 +93,7 @@ struct Parts {
     AddSummaryMethods(methods, summaries);
     AddScanMethods(methods, scans);
     AddScheduleMethods(methods, schedules);
-    AddEnrollmentMethods(methods, *enrollment);
+    AddEnrollmentMethods(methods, *enrollment, hosts);
     AddAuthorityMethods(methods, *authority_api);
     AddNotificationMethods(methods, notifications);
     AddEventMethods(methods, events);

@@ -131,7 +131,7 @@ TEST_F(ScopeTest, HostsOutsideAreNotThere) {
     EXPECT_TRUE(absl::IsNotFound(
         parts_.hosts.Release(admin_, For<v1::ReleaseHostRequest>(outside)).status()));
     EXPECT_TRUE(absl::IsNotFound(
-        parts_.enrollment->RevokeHost(admin_, For<v1::RevokeHostRequest>(outside)).status()));
+        parts_.hosts.Revoke(admin_, For<v1::RevokeHostRequest>(outside)).status()));
   }
   EXPECT_EQ(missing.message(), "no host \"nosuch\"");
   // Nor is a name that two of them have.

@@ -30,7 +30,7 @@ TEST_F(WaiversTest, ARevokedHostIsNobodyAndNotEverybody) {
   ASSERT_TRUE(parts_.AddJudgedHost("h-2", "web-2").ok());
   v1::RevokeHostRequest revoke;
   revoke.set_host("h-1");
-  ASSERT_TRUE(parts_.enrollment->RevokeHost(Admin(), revoke).ok());
+  ASSERT_TRUE(parts_.hosts.Revoke(Admin(), revoke).ok());
   ASSERT_TRUE(parts_.Show("h-1").ok());
   v1::CreateWaiverRequest request = Request();
   request.mutable_waiver()->mutable_selector()->Clear();
