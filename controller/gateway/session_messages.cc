@@ -154,9 +154,7 @@ void Session::HandleDelta(v1::FactsDelta& delta) {
 absl::Status Session::Answer(absl::StatusOr<Ingest::Result> result, uint64_t sequence) {
   if (absl::IsAborted(result.status())) ++parts_.stats.sessions_fenced;
   if (!result.ok()) {
-    return absl::IsAborted(result.status())
-               ? absl::AbortedError("this session does not have the host's lease any more")
-               : result.status();
+    return absl::IsAborted(result.status()) ? absl::AbortedError(kLeaseLost) : result.status();
   }
   v1::ToCollector answer;
   if (*result == Ingest::Result::kResync) {

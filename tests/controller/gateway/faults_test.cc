@@ -16,7 +16,20 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class FaultsTest : public GatewayTest {};
+class FaultsTest : public GatewayTest {
+ protected:
+  // Some last-seen interval later.
+  void Flush(TestController& controller) {
+    clock_.Advance(absl::Seconds(11));
+    controller.service->Tick();
+    controller.Settle();
+  }
+  void ExpectLeaseLost(TestCollector& collector) {
+    const absl::Status end = EndOf(collector);
+    EXPECT_TRUE(absl::IsAborted(end)) << end;
+    EXPECT_EQ(end.message(), "this session does not have the host's lease any more");
+  }
+};
 
 TEST_F(FaultsTest, OfTwoControllersOnlyTheOneWithTheLeaseWrites) {
   auto second = Another("controller-2");
@@ -38,15 +51,62 @@ TEST_F(FaultsTest, OfTwoControllersOnlyTheOneWithTheLeaseWrites) {
     Send(loser, Change(sequence + 1, old_facts, {"stale"}, {}));
     Send(winner, Snapshot(sequence + 1, Facts({name})));
     ++sequence;
-    const absl::Status end = EndOf(loser);
-    EXPECT_TRUE(absl::IsAborted(end)) << end;
-    EXPECT_EQ(end.message(), "this session does not have the host's lease any more");
+    ExpectLeaseLost(loser);
     EXPECT_EQ(Next(winner).ack().sequence(), sequence);
     EXPECT_THAT(StoredContainers(identity.host_id), ElementsAre(name));
     EXPECT_EQ(store_->hosts().Get(identity.host_id)->controller(),
               swapped ? "controller-1" : "controller-2");
   }
   EXPECT_EQ(stats_.sessions_fenced + second->stats.sessions_fenced, 5);
+}
+
+TEST_F(FaultsTest, AnIdleSessionIsToldThatItLostItsLease) {
+  auto second = Another("controller-2");
+  const uplink::Identity identity = Enrolled();
+  TestCollector loser = Open(identity);
+  Greet(loser);
+  TestCollector bystander = Open(Enrolled("web-2"));
+  Greet(bystander, "web-2");
+  Flush(*controller_);
+  EXPECT_EQ(stats_.sessions_fenced, 0);
+
+  TestCollector winner(second->address, identity);
+  Greet(winner);
+  ASSERT_TRUE(Await(second->stats.sessions_begun, 1));
+  const int64_t heard = stats_.heartbeats;
+  v1::FromCollector word;
+  word.mutable_heartbeat();
+  for (TestCollector* collector : {&loser, &bystander}) collector->Send(word);
+  ASSERT_TRUE(Await(stats_.heartbeats, heard + 2));
+  Flush(*controller_);
+  ExpectLeaseLost(loser);
+  Flush(*second);
+  Flush(*controller_);
+  Send(winner, Snapshot(1, Facts({"c1"})));
+  EXPECT_EQ(Next(winner).ack().sequence(), 1u);
+  Send(bystander, Snapshot(1, Facts({"c1"})));
+  EXPECT_EQ(Next(bystander).ack().sequence(), 1u);
+  EXPECT_EQ(stats_.sessions_fenced, 1);
+  EXPECT_EQ(second->stats.sessions_fenced, 0);
+  EXPECT_EQ(store_->hosts().Get(identity.host_id)->controller(), "controller-2");
+  EXPECT_EQ(Connection(identity.host_id), v1::Host::CONNECTED);
+}
+
+TEST_F(FaultsTest, SessionsOfAControllerThatWasTakenForDeadComeAgain) {
+  const uplink::Identity identity = Enrolled();
+  TestCollector collector = Open(identity);
+  Greet(collector);
+  ASSERT_TRUE(Await(stats_.sessions_begun, 1));
+  ASSERT_TRUE(store_->controllers().ExpireDead(-absl::Hours(1)).ok());
+  EXPECT_EQ(Connection(identity.host_id), v1::Host::DISCONNECTED);
+  Flush(*controller_);
+  ExpectLeaseLost(collector);
+  TestCollector again = Open(identity);
+  Greet(again);
+  ASSERT_TRUE(Await(stats_.sessions_begun, 2));
+  Flush(*controller_);
+  EXPECT_EQ(Connection(identity.host_id), v1::Host::CONNECTED);
+  EXPECT_EQ(stats_.sessions_fenced, 1);
 }
 
 TEST_F(FaultsTest, TwoMachinesWithOneIdentityAreQuarantined) {
