@@ -178,7 +178,10 @@ absl::Status Session::HandleHeartbeat(const v1::Heartbeat& heartbeat) {
   if (heartbeat.facts_digest().empty() || heartbeat.facts_digest() != stream_.state.facts_digest) {
     return Answer(Ingest::Result::kResync, 0);
   }
-  return parts_.ingest.Confirm(stream_, heartbeat.scan_ids());
+  auto confirmed = parts_.ingest.Confirm(stream_, heartbeat.scan_ids());
+  // A heartbeat is not acknowledged.
+  if (confirmed.ok() && *confirmed == Ingest::Result::kAcknowledge) return absl::OkStatus();
+  return Answer(std::move(confirmed), 0);
 }
 
 absl::Status Session::HandleRenew(const v1::RenewRequest& request) {

@@ -15,6 +15,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class FaultsTest : public GatewayTest {
  protected:
@@ -23,6 +24,12 @@ class FaultsTest : public GatewayTest {
     clock_.Advance(absl::Seconds(11));
     controller.service->Tick();
     controller.Settle();
+  }
+  static v1::FromCollector Heartbeat(const std::string& digest, const std::string& scan_id) {
+    v1::FromCollector message;
+    message.mutable_heartbeat()->set_facts_digest(digest);
+    message.mutable_heartbeat()->add_scan_ids(scan_id);
+    return message;
   }
   void ExpectLeaseLost(TestCollector& collector) {
     const absl::Status end = EndOf(collector);
@@ -107,6 +114,29 @@ TEST_F(FaultsTest, SessionsOfAControllerThatWasTakenForDeadComeAgain) {
   Flush(*controller_);
   EXPECT_EQ(Connection(identity.host_id), v1::Host::CONNECTED);
   EXPECT_EQ(stats_.sessions_fenced, 1);
+}
+
+TEST_F(FaultsTest, ASessionWithoutTheLeaseAnswersNoScan) {
+  auto second = Another("controller-2");
+  const uplink::Identity identity = Enrolled();
+  TestCollector loser = Open(identity);
+  Greet(loser);
+  const v1::HostFacts old_facts = Facts({"old"});
+  Send(loser, Snapshot(1, old_facts));
+  EXPECT_EQ(Next(loser).ack().sequence(), 1u);
+  TestCollector winner(second->address, identity);
+  Greet(winner);
+  const v1::HostFacts new_facts = Facts({"new"});
+  Send(winner, Snapshot(2, new_facts));
+  EXPECT_EQ(Next(winner).ack().sequence(), 2u);
+
+  ASSERT_TRUE(board_->Create(Scan("s1", {identity.host_id})).ok());
+  loser.Send(Heartbeat(Digest(old_facts), "s1"));
+  ExpectLeaseLost(loser);
+  EXPECT_EQ(stats_.sessions_fenced, 1);
+  EXPECT_THAT(ScanState("s1"), Not(HasSubstr("EVALUATED")));
+  winner.Send(Heartbeat(Digest(new_facts), "s1"));
+  EXPECT_TRUE(AwaitTrue([&] { return ScanState("s1") == "DONE: EVALUATED "; }));
 }
 
 TEST_F(FaultsTest, TwoMachinesWithOneIdentityAreQuarantined) {
