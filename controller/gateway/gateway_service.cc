@@ -156,17 +156,24 @@ void GatewayService::Tick() {
 
 void GatewayService::Flush(absl::Time since, absl::Time now) {
   context_.Retry();
-  const auto heard = context_.parts.sessions.Heard(since);
-  absl::Status status;
-  if (!heard.empty()) status = context_.parts.store.hosts().Touch(heard);
-  if (!status.ok()) {
+  SessionRegistry& sessions = context_.parts.sessions;
+  const auto heard = sessions.HeardByLease(since);
+  const auto lost = context_.parts.store.hosts().Touch(heard);
+  if (!lost.ok()) {
     spdlog::warn("last-seen times not stored hosts={} error=\"{}\"", heard.size(),
-                 status.ToString());
+                 lost.status().ToString());
+  } else {
+    // Told here, or an idle one would not be until it has something to write.
+    for (const std::string& host : *lost) {
+      if (sessions.EndLease(host, heard.at(host).epoch, absl::AbortedError(kLeaseLost))) {
+        ++context_.parts.stats.sessions_fenced;
+      }
+    }
   }
   absl::MutexLock lock(&mutex_);
   flushing_ = false;
   // What was heard in the same instant as `now` may have been missed: it is written twice instead.
-  if (status.ok()) seen_until_ = now - absl::Microseconds(1);
+  if (lost.ok()) seen_until_ = now - absl::Microseconds(1);
 }
 
 void GatewayService::Drain(absl::Duration patience) {

@@ -92,7 +92,7 @@ class GatewayService : public GatewayMethods {
       grpc::CallbackServerContext* context) override;
 
   // About once a second, from one thread, never blocking: ends silent sessions, tells slow ones to
-  // pause, has last-seen times written now and then.
+  // pause, has last-seen times written now and then and sessions ended that lost their lease.
   void Tick() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The controller stops: sessions finish what is being committed, for at most `patience`, and are
@@ -101,7 +101,7 @@ class GatewayService : public GatewayMethods {
   void Drain(absl::Duration patience);
 
  private:
-  // On a worker: last-seen times, and ends of sessions that are late.
+  // On a worker: last-seen times, leases that are lost, and ends of sessions that are late.
   void Flush(absl::Time since, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
 
   SessionContext context_;

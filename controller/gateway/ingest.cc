@@ -127,8 +127,7 @@ void Ingest::Accept(HostStream& stream, v1::FactsDelta& delta, Done done) {
   if (auto status = CheckScanIds(delta.scan_ids()); !status.ok()) return done(status);
   if (delta.sequence() <= stream.state.sequence) {
     ++parts_.stats.repeated;
-    const absl::Status status = Confirm(stream, delta.scan_ids());
-    return status.ok() ? done(Result::kAcknowledge) : done(status);
+    return done(Confirm(stream, delta.scan_ids()));
   }
   const bool is_snapshot = delta.base_digest().empty();
   if (is_snapshot) ++parts_.stats.snapshots;
@@ -279,17 +278,18 @@ void Ingest::Commit(HostStream& stream, store::Evaluation evaluation, Facts fact
                   }});
 }
 
-absl::Status Ingest::Confirm(const HostStream& stream,
-                             const google::protobuf::RepeatedPtrField<std::string>& scan_ids) {
-  if (scan_ids.empty()) return absl::OkStatus();
+absl::StatusOr<Ingest::Result> Ingest::Confirm(
+    const HostStream& stream, const google::protobuf::RepeatedPtrField<std::string>& scan_ids) {
+  if (scan_ids.empty()) return Result::kAcknowledge;
   if (auto status = CheckScanIds(scan_ids); !status.ok()) return status;
   const std::vector<std::string> ids(scan_ids.begin(), scan_ids.end());
-  if (auto status = parts_.store.reports().Confirm(stream.host_id, ids, parts_.clock.Now());
-      !status.ok()) {
-    return status;
-  }
+  const absl::Status status = parts_.store.reports().Confirm(
+      stream.host_id, ids, parts_.clock.Now(), stream.epoch, stream.state.facts_digest);
+  // The store has other facts than this session knew of.
+  if (absl::IsFailedPrecondition(status)) return Result::kResync;
+  if (!status.ok()) return status;
   parts_.scans.Answered(ids);
-  return absl::OkStatus();
+  return Result::kAcknowledge;
 }
 
 void Ingest::TellScans(const std::vector<std::string>& scan_ids) {

@@ -72,9 +72,10 @@ class Ingest {
   // be sent again.
   void Accept(HostStream& stream, v1::FactsDelta& delta, Done done);
 
-  // Answers scans with what is stored. Blocks. Errors: INVALID_ARGUMENT, and those of the store.
-  absl::Status Confirm(const HostStream& stream,
-                       const google::protobuf::RepeatedPtrField<std::string>& scan_ids);
+  // Answers scans with what is stored, if that is what `stream` knows of. Blocks. Errors:
+  // INVALID_ARGUMENT, ABORTED (as for Accept), and those of the store.
+  absl::StatusOr<Result> Confirm(const HostStream& stream,
+                                 const google::protobuf::RepeatedPtrField<std::string>& scan_ids);
 
   // The stream's session is over: forgets its facts.
   void Forget(const HostStream& stream) { cache_.Drop(stream.host_id, stream.epoch); }

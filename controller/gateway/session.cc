@@ -158,12 +158,13 @@ void Session::OnDone() {
       });
 }
 
-void Session::End(const absl::Status& why) {
+bool Session::End(const absl::Status& why) {
   absl::MutexLock lock(&mutex_);
-  if (ended_) return;
+  if (ended_) return false;
   ended_ = true;
   end_status_ = why;
   FinishIfOver();
+  return true;
 }
 
 void Session::Cut(const absl::Status& why) {

@@ -17,6 +17,9 @@
 
 namespace plimsoll::gateway {
 
+// What ABORTED says to a collector whose session is fenced off.
+inline constexpr char kLeaseLost[] = "this session does not have the host's lease any more";
+
 // A bidirectional stream in gRPC's callback style. Messages of one session are handled one after
 // the other: the next is read only when the last is committed, so a collector feels back-pressure.
 // A heartbeat is answered where it arrives; everything else waits for room (ByteBudget), is decoded
@@ -36,9 +39,10 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   // While a message is being handled, gRPC is told only afterwards, so that OnDone never runs
   // beside it; a stream ended with UNAVAILABLE (the controller stops) still gets its
   // acknowledgement.
-  void End(const absl::Status& why) override ABSL_LOCKS_EXCLUDED(mutex_);
+  bool End(const absl::Status& why) override ABSL_LOCKS_EXCLUDED(mutex_);
   void Tick(absl::Time now) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Time LastHeard() const override { return absl::FromUnixNanos(last_heard_); }
+  int64_t Epoch() const override { return welcomed_ ? stream_.epoch : 0; }
 
  private:
   Session(SessionContext& shared, grpc::CallbackServerContext* context, PeerIdentity peer);
@@ -94,7 +98,7 @@ class Session final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   uint64_t id_ = 0;
   std::atomic<int64_t> last_heard_;
 
-  // Of whoever handles the message.
+  // Of whoever handles the message; the lease stays as it is from here on, for all to read.
   std::atomic<bool> welcomed_{false};
   HostStream stream_;
   TokenBucket delta_pace_;

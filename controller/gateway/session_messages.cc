@@ -154,9 +154,7 @@ void Session::HandleDelta(v1::FactsDelta& delta) {
 absl::Status Session::Answer(absl::StatusOr<Ingest::Result> result, uint64_t sequence) {
   if (absl::IsAborted(result.status())) ++parts_.stats.sessions_fenced;
   if (!result.ok()) {
-    return absl::IsAborted(result.status())
-               ? absl::AbortedError("this session does not have the host's lease any more")
-               : result.status();
+    return absl::IsAborted(result.status()) ? absl::AbortedError(kLeaseLost) : result.status();
   }
   v1::ToCollector answer;
   if (*result == Ingest::Result::kResync) {
@@ -180,7 +178,10 @@ absl::Status Session::HandleHeartbeat(const v1::Heartbeat& heartbeat) {
   if (heartbeat.facts_digest().empty() || heartbeat.facts_digest() != stream_.state.facts_digest) {
     return Answer(Ingest::Result::kResync, 0);
   }
-  return parts_.ingest.Confirm(stream_, heartbeat.scan_ids());
+  auto confirmed = parts_.ingest.Confirm(stream_, heartbeat.scan_ids());
+  // A heartbeat is not acknowledged.
+  if (confirmed.ok() && *confirmed == Ingest::Result::kAcknowledge) return absl::OkStatus();
+  return Answer(std::move(confirmed), 0);
 }
 
 absl::Status Session::HandleRenew(const v1::RenewRequest& request) {

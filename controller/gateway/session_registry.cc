@@ -70,6 +70,16 @@ void SessionRegistry::EndHost(const std::string& host_id, const absl::Status& wh
   EndIf(host.greeting.session, why);
 }
 
+bool SessionRegistry::EndLease(const std::string& host_id, int64_t epoch, const absl::Status& why) {
+  std::shared_ptr<OpenSession> session;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = hosts_.find(host_id);
+    if (it != hosts_.end()) session = it->second.session.session.lock();
+  }
+  return session != nullptr && session->Epoch() == epoch && session->End(why);
+}
+
 void SessionRegistry::Drain() {
   {
     absl::MutexLock lock(&mutex_);
@@ -89,15 +99,17 @@ size_t SessionRegistry::Count() const {
 
 std::map<std::string, absl::Time> SessionRegistry::Heard(absl::Time since) const {
   std::map<std::string, absl::Time> heard;
-  // Released after the lock: the last reference may be ours.
-  std::vector<std::shared_ptr<OpenSession>> held;
-  absl::MutexLock lock(&mutex_);
-  held.reserve(sessions_);
-  for (const auto& [id, host] : hosts_) {
-    auto session = host.session.session.lock();
-    if (session == nullptr) continue;
+  for (const auto& [id, session] : Sessions()) {
     if (const absl::Time time = session->LastHeard(); time > since) heard.emplace(id, time);
-    held.push_back(std::move(session));
+  }
+  return heard;
+}
+
+std::map<std::string, store::SessionSeen> SessionRegistry::HeardByLease(absl::Time since) const {
+  std::map<std::string, store::SessionSeen> heard;
+  for (const auto& [id, session] : Sessions()) {
+    const store::SessionSeen seen{session->Epoch(), session->LastHeard()};
+    if (seen.epoch != 0 && seen.time > since) heard.emplace(id, seen);
   }
   return heard;
 }
@@ -118,6 +130,17 @@ size_t SessionRegistry::OpenCount() const {
 
 absl::Mutex& SessionRegistry::LeaseLock(const std::string& host_id) {
   return lease_locks_[std::hash<std::string>()(host_id) % lease_locks_.size()];
+}
+
+std::vector<std::pair<std::string, std::shared_ptr<OpenSession>>> SessionRegistry::Sessions()
+    const {
+  std::vector<std::pair<std::string, std::shared_ptr<OpenSession>>> sessions;
+  absl::MutexLock lock(&mutex_);
+  sessions.reserve(sessions_);
+  for (const auto& [id, host] : hosts_) {
+    if (auto session = host.session.session.lock()) sessions.emplace_back(id, std::move(session));
+  }
+  return sessions;
 }
 
 std::vector<std::shared_ptr<OpenSession>> SessionRegistry::All() const {

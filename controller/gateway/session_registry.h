@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -13,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "controller/store/host_store.h"
 
 namespace plimsoll::gateway {
 
@@ -21,12 +23,14 @@ namespace plimsoll::gateway {
 class OpenSession {
  public:
   virtual ~OpenSession() = default;
-  // Ends the stream once; later calls do nothing.
-  virtual void End(const absl::Status& why) = 0;
+  // Ends the stream once. False: it was ended before, and nothing is done.
+  virtual bool End(const absl::Status& why) = 0;
   // About once a second.
   virtual void Tick(absl::Time now) = 0;
   // When the collector last said something; InfinitePast: not yet.
   virtual absl::Time LastHeard() const = 0;
+  // Of the lease that it took; 0: none yet.
+  virtual int64_t Epoch() const = 0;
 };
 
 // A host has at most one session here and one stream that may become it. Thread-safe.
@@ -44,6 +48,9 @@ class SessionRegistry {
 
   // Ends whatever the host has open.
   void EndHost(const std::string& host_id, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends the host's session if this is its lease. False: it is not, or had been ended before.
+  bool EndLease(const std::string& host_id, int64_t epoch, const absl::Status& why)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends all streams with UNAVAILABLE, and every later one: the controller stops.
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
   // Ticks all streams.
@@ -52,6 +59,9 @@ class SessionRegistry {
   // Hosts with sessions, and those of them heard of after `since`, with the time.
   size_t Count() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::map<std::string, absl::Time> Heard(absl::Time since) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same without sessions that do not have their lease yet, as HostStore::Touch takes it.
+  std::map<std::string, store::SessionSeen> HeardByLease(absl::Time since) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Drain was called.
   bool IsDraining() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Streams, sessions or not.
@@ -72,6 +82,9 @@ class SessionRegistry {
     Stream session;
     Stream greeting;
   };
+  // By host, without streams that have not become one.
+  std::vector<std::pair<std::string, std::shared_ptr<OpenSession>>> Sessions() const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<std::shared_ptr<OpenSession>> All() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   mutable absl::Mutex mutex_;

@@ -45,6 +45,13 @@ struct SessionLease {
   CertificateTrust trust;
 };
 
+// When the host of a session was last heard of.
+struct SessionSeen {
+  // Of the session's lease.
+  int64_t epoch = 0;
+  absl::Time time;
+};
+
 // What becomes of the central labels of some hosts.
 struct LabelChange {
   std::map<std::string, std::string> set;
@@ -82,8 +89,10 @@ class HostStore {
   // `last_heard` moves the last-seen time, never back. Does nothing when a later session has the
   // lease. NOT_FOUND.
   absl::Status EndSession(const std::string& host_id, int64_t epoch, absl::Time last_heard);
-  // Last-seen times, in one statement; never moves one back.
-  absl::Status Touch(const std::map<std::string, absl::Time>& last_seen);
+  // Last-seen times of hosts, by id, in one statement; never moves one back. Returns the hosts
+  // whose session does not have the lease any more: theirs stay. One that is being written at this
+  // moment is passed over, lease or not.
+  absl::StatusOr<std::vector<std::string>> Touch(const std::map<std::string, SessionSeen>& seen);
 
   // As HostService.RemoveHost. NOT_FOUND. Idempotent.
   absl::Status Remove(const std::string& host_id, const std::string& reason, absl::Time now);

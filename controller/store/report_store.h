@@ -140,12 +140,14 @@ class ReportStore {
   absl::StatusOr<std::vector<bool>> PutReevaluations(const std::vector<Reevaluation>& batch,
                                                      absl::Time recorded);
 
-  // For a host whose facts did not change: answers the scans with the stored facts. NOT_FOUND: no
-  // such host; PERMISSION_DENIED: it is revoked or removed; ABORTED: it is quarantined (or as in
-  // store.h);
-  // FAILED_PRECONDITION: it has no facts; UNAVAILABLE as for PutBatch.
+  // For a host whose facts did not change: answers the scans with the stored facts. The session is
+  // that of Evaluation::session_epoch, and `facts_digest` what the host says it has; empty: not
+  // checked. NOT_FOUND: no such host; PERMISSION_DENIED: it is revoked or removed; ABORTED: it is
+  // quarantined, or another session has the lease (conflicts as in store.h are tried again);
+  // FAILED_PRECONDITION: the stored facts are others, or none; UNAVAILABLE as for PutBatch.
   absl::Status Confirm(const std::string& host_id, const std::vector<std::string>& scan_ids,
-                       absl::Time time);
+                       absl::Time time, int64_t session_epoch = 0,
+                       const std::string& facts_digest = {});
   absl::StatusOr<StreamState> GetStreamState(const std::string& host_id);
   // Newest facts. NOT_FOUND: none; DATA_LOSS: what is stored is damaged, here and below.
   absl::StatusOr<StoredFacts> GetFacts(const std::string& host_id);

@@ -49,6 +49,9 @@ constexpr Statement kSeen = {
 constexpr Statement kChanged = {
     "put_changed", "UPDATE host SET changed = pg_current_xact_id() WHERE id = ANY($1::text[])"};
 
+// What collides with another transaction is tried again.
+constexpr int kConfirmAttempts = 3;
+
 struct LockedHost {
   uint64_t sequence = 0;
   std::string facts_digest;
@@ -93,8 +96,8 @@ absl::Status Validate(const Evaluation& evaluation) {
   return absl::OkStatus();
 }
 
-// Whether the host is believed at all.
-absl::Status Believe(const std::string& host_id, const LockedHost& host) {
+// Whether the host is believed, and this session may write for it. 0: not checked.
+absl::Status Admit(const std::string& host_id, int64_t session_epoch, const LockedHost& host) {
   if (host.removed || host.revoked) {
     return absl::PermissionDeniedError(
         absl::StrCat("host ", host_id, " is ", host.removed ? "removed" : "revoked"));
@@ -102,15 +105,9 @@ absl::Status Believe(const std::string& host_id, const LockedHost& host) {
   // Took the lease away; who comes again is told why.
   if (host.quarantined)
     return absl::AbortedError(absl::StrCat("host ", host_id, " is quarantined"));
-  return absl::OkStatus();
-}
-
-// Whether the host's facts may be written by this session at all.
-absl::Status Admit(const Evaluation& evaluation, const LockedHost& host) {
-  if (auto status = Believe(evaluation.host_id, host); !status.ok()) return status;
-  if (evaluation.session_epoch != 0 && evaluation.session_epoch != host.session_epoch) {
+  if (session_epoch != 0 && session_epoch != host.session_epoch) {
     return absl::AbortedError(
-        absl::StrCat("another session of host ", evaluation.host_id, " has begun since"));
+        absl::StrCat("another session of host ", host_id, " has begun since"));
   }
   return absl::OkStatus();
 }
@@ -229,8 +226,9 @@ class Batch {
     for (size_t i = 0; i < batch_.size(); ++i) {
       if (!statuses_[i].ok()) continue;
       const auto host = hosts.find(batch_[i]->host_id);
-      statuses_[i] =
-          host == hosts.end() ? NoSuchHost(batch_[i]->host_id) : Admit(*batch_[i], host->second);
+      statuses_[i] = host == hosts.end()
+                         ? NoSuchHost(batch_[i]->host_id)
+                         : Admit(batch_[i]->host_id, batch_[i]->session_epoch, host->second);
       if (statuses_[i].ok() && batch_[i]->sequence > host->second.sequence) {
         statuses_[i] = CheckChain(*batch_[i], host->second);
       }
@@ -336,16 +334,17 @@ absl::StatusOr<std::vector<bool>> ReportStore::PutReevaluations(
 }
 
 absl::Status ReportStore::Confirm(const std::string& host_id,
-                                  const std::vector<std::string>& scan_ids, absl::Time time) {
-  return pool_.Transact("confirm facts", [&](Transaction& tx) -> absl::Status {
+                                  const std::vector<std::string>& scan_ids, absl::Time time,
+                                  int64_t session_epoch, const std::string& facts_digest) {
+  const auto confirm = [&](Transaction& tx) -> absl::Status {
     tx.PlanByIndex();
     const LockedHosts hosts = LockHosts(tx, {host_id});
     if (hosts.empty()) return NoSuchHost(host_id);
     const LockedHost& host = hosts.begin()->second;
-    if (auto status = Believe(host_id, host); !status.ok()) return status;
-    if (host.facts_digest.empty()) {
+    if (auto status = Admit(host_id, session_epoch, host); !status.ok()) return status;
+    if (host.facts_digest.empty() || (!facts_digest.empty() && facts_digest != host.facts_digest)) {
       return absl::FailedPreconditionError(
-          absl::StrCat("host ", host_id, " has no facts to answer a scan with"));
+          absl::StrCat("host ", host_id, " does not have these facts to answer a scan with"));
     }
     tx.Exec(kSeen, host_id, Time(time));
     ReportRows rows(tx, state_->catalog);
@@ -355,7 +354,13 @@ absl::Status ReportStore::Confirm(const std::string& host_id,
         answers.Note(StoredFactsOf(host_id, host), scan_ids, rows.Of(host_id));
     if (noted.ok()) answers.Write();
     return noted;
-  });
+  };
+  absl::Status status;
+  for (int attempt = 0; attempt < kConfirmAttempts; ++attempt) {
+    status = pool_.Transact("confirm facts", confirm);
+    if (!absl::IsAborted(status)) break;
+  }
+  return status;
 }
 
 }  // namespace plimsoll::store

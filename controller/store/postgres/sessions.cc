@@ -50,14 +50,20 @@ constexpr Statement kEnd = {
     " changed = pg_current_xact_id() WHERE id = $1 AND session_epoch = $2 AND connected"
     " RETURNING pg_notify($4, id), set_config('synchronous_commit', 'off', true)"};
 constexpr Statement kExists = {"sessions_host_exists", "SELECT FROM host WHERE id = $1"};
-// A host whose row is locked is being written by its own report, which moves last_seen too.
+// A host whose row is locked is being written by its own report, which moves last_seen too, or by
+// who takes the lease. A lock is a write as well: rows with nothing to say are left alone.
 constexpr Statement kTouch = {
     "sessions_touch",
     "WITH seen AS ("
-    "  SELECT h.id, s.time FROM unnest($1::text[], $2::timestamptz[]) AS s(id, time)"
-    "  JOIN host h ON h.id = s.id ORDER BY h.id FOR NO KEY UPDATE OF h SKIP LOCKED)"
-    " UPDATE host SET last_seen = greatest(last_seen, seen.time) FROM seen"
-    " WHERE host.id = seen.id"};
+    "  SELECT h.id, s.time, h.connected AND h.session_epoch = s.epoch AS has_lease"
+    "  FROM unnest($1::text[], $2::timestamptz[], $3::bigint[]) AS s(id, time, epoch)"
+    "  JOIN host h ON h.id = s.id WHERE h.last_seen IS NULL OR h.last_seen < s.time"
+    "   OR NOT h.connected OR h.session_epoch <> s.epoch"
+    "  ORDER BY h.id FOR NO KEY UPDATE OF h SKIP LOCKED),"
+    " touched AS ("
+    "  UPDATE host SET last_seen = greatest(last_seen, seen.time) FROM seen"
+    "  WHERE host.id = seen.id AND seen.has_lease)"
+    " SELECT id FROM seen WHERE NOT has_lease"};
 
 constexpr int kMaximumBootIds = 32;
 
@@ -149,18 +155,27 @@ absl::Status HostStore::EndSession(const std::string& host_id, int64_t epoch,
   });
 }
 
-absl::Status HostStore::Touch(const std::map<std::string, absl::Time>& last_seen) {
-  if (last_seen.empty()) return absl::OkStatus();
+absl::StatusOr<std::vector<std::string>> HostStore::Touch(
+    const std::map<std::string, SessionSeen>& seen) {
+  std::vector<std::string> lost;
+  if (seen.empty()) return lost;
   std::vector<std::string> ids;
   std::vector<std::string> times;
-  for (const auto& [id, time] : last_seen) {
+  std::vector<int64_t> epochs;
+  for (const auto& [id, session] : seen) {
     ids.push_back(id);
-    times.push_back(Time(time));
+    times.push_back(Time(session.time));
+    epochs.push_back(session.epoch);
   }
-  return pool_.Transact("touch hosts", [&](Transaction& tx) {
-    tx.Exec(kTouch, TextArray(ids), TextArray(times));
-    return absl::OkStatus();
-  });
+  return pool_.Transact("touch hosts",
+                        [&](Transaction& tx) -> absl::StatusOr<std::vector<std::string>> {
+                          const std::string hosts = TextArray(ids), heard = TextArray(times),
+                                            leases = IntArray(epochs);
+                          for (const pqxx::row& row : tx.Exec(kTouch, hosts, heard, leases)) {
+                            lost.push_back(TextOf(row[0]));
+                          }
+                          return lost;
+                        });
 }
 
 }  // namespace plimsoll::store

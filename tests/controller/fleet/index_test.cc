@@ -223,7 +223,7 @@ TEST(FleetIndexTest, AForeignHostThatFallsSilentIsReadAgain) {
     return fleet.index.Read([](const Fleet& f) { return f.stale().Count(); });
   };
   // Another controller hears of it, and says so to the database only.
-  ASSERT_TRUE(fleet.store->hosts().Touch({{"h-1", store::At(800)}}).ok());
+  ASSERT_TRUE(fleet.store->hosts().Touch({{"h-1", {fleet.epochs["h-1"], store::At(800)}}}).ok());
   fleet.clock.Advance(absl::Seconds(899));
   for (int i = 0; i < 100; ++i) {
     fleet.index.Tick();

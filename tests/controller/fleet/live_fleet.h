@@ -39,7 +39,9 @@ struct LiveFleet {
            const std::map<std::string, std::string>& labels = {}) {
     const uint64_t sequence = ++sequences[id];
     if (sequence == 1) {
-      ASSERT_TRUE(store::AddHost(*store, id, hostname, labels).ok());
+      const auto lease = store::AddHost(*store, id, hostname, labels);
+      ASSERT_TRUE(lease.ok()) << lease.status();
+      epochs[id] = lease->epoch;
     }
     facts.set_collector_version(absl::StrCat("facts ", sequence));
     store::Evaluation evaluation;
@@ -76,6 +78,8 @@ struct LiveFleet {
   policy::PolicyBook book{*store, clock, baselines};
   FleetIndex index;
   std::map<std::string, uint64_t> sequences;
+  // Of the sessions that hosts have.
+  std::map<std::string, int64_t> epochs;
   // As judged last, by host and baseline.
   std::map<std::string, std::map<std::string, v1::HostReport>> reports;
 };

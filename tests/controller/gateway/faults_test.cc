@@ -15,8 +15,28 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
-class FaultsTest : public GatewayTest {};
+class FaultsTest : public GatewayTest {
+ protected:
+  // Some last-seen interval later.
+  void Flush(TestController& controller) {
+    clock_.Advance(absl::Seconds(11));
+    controller.service->Tick();
+    controller.Settle();
+  }
+  static v1::FromCollector Heartbeat(const std::string& digest, const std::string& scan_id) {
+    v1::FromCollector message;
+    message.mutable_heartbeat()->set_facts_digest(digest);
+    message.mutable_heartbeat()->add_scan_ids(scan_id);
+    return message;
+  }
+  void ExpectLeaseLost(TestCollector& collector) {
+    const absl::Status end = EndOf(collector);
+    EXPECT_TRUE(absl::IsAborted(end)) << end;
+    EXPECT_EQ(end.message(), "this session does not have the host's lease any more");
+  }
+};
 
 TEST_F(FaultsTest, OfTwoControllersOnlyTheOneWithTheLeaseWrites) {
   auto second = Another("controller-2");
@@ -38,15 +58,85 @@ TEST_F(FaultsTest, OfTwoControllersOnlyTheOneWithTheLeaseWrites) {
     Send(loser, Change(sequence + 1, old_facts, {"stale"}, {}));
     Send(winner, Snapshot(sequence + 1, Facts({name})));
     ++sequence;
-    const absl::Status end = EndOf(loser);
-    EXPECT_TRUE(absl::IsAborted(end)) << end;
-    EXPECT_EQ(end.message(), "this session does not have the host's lease any more");
+    ExpectLeaseLost(loser);
     EXPECT_EQ(Next(winner).ack().sequence(), sequence);
     EXPECT_THAT(StoredContainers(identity.host_id), ElementsAre(name));
     EXPECT_EQ(store_->hosts().Get(identity.host_id)->controller(),
               swapped ? "controller-1" : "controller-2");
   }
   EXPECT_EQ(stats_.sessions_fenced + second->stats.sessions_fenced, 5);
+}
+
+TEST_F(FaultsTest, AnIdleSessionIsToldThatItLostItsLease) {
+  auto second = Another("controller-2");
+  const uplink::Identity identity = Enrolled();
+  TestCollector loser = Open(identity);
+  Greet(loser);
+  TestCollector bystander = Open(Enrolled("web-2"));
+  Greet(bystander, "web-2");
+  Flush(*controller_);
+  EXPECT_EQ(stats_.sessions_fenced, 0);
+
+  TestCollector winner(second->address, identity);
+  Greet(winner);
+  ASSERT_TRUE(Await(second->stats.sessions_begun, 1));
+  const int64_t heard = stats_.heartbeats;
+  v1::FromCollector word;
+  word.mutable_heartbeat();
+  for (TestCollector* collector : {&loser, &bystander}) collector->Send(word);
+  ASSERT_TRUE(Await(stats_.heartbeats, heard + 2));
+  Flush(*controller_);
+  ExpectLeaseLost(loser);
+  Flush(*second);
+  Flush(*controller_);
+  Send(winner, Snapshot(1, Facts({"c1"})));
+  EXPECT_EQ(Next(winner).ack().sequence(), 1u);
+  Send(bystander, Snapshot(1, Facts({"c1"})));
+  EXPECT_EQ(Next(bystander).ack().sequence(), 1u);
+  EXPECT_EQ(stats_.sessions_fenced, 1);
+  EXPECT_EQ(second->stats.sessions_fenced, 0);
+  EXPECT_EQ(store_->hosts().Get(identity.host_id)->controller(), "controller-2");
+  EXPECT_EQ(Connection(identity.host_id), v1::Host::CONNECTED);
+}
+
+TEST_F(FaultsTest, SessionsOfAControllerThatWasTakenForDeadComeAgain) {
+  const uplink::Identity identity = Enrolled();
+  TestCollector collector = Open(identity);
+  Greet(collector);
+  ASSERT_TRUE(Await(stats_.sessions_begun, 1));
+  ASSERT_TRUE(store_->controllers().ExpireDead(-absl::Hours(1)).ok());
+  EXPECT_EQ(Connection(identity.host_id), v1::Host::DISCONNECTED);
+  Flush(*controller_);
+  ExpectLeaseLost(collector);
+  TestCollector again = Open(identity);
+  Greet(again);
+  ASSERT_TRUE(Await(stats_.sessions_begun, 2));
+  Flush(*controller_);
+  EXPECT_EQ(Connection(identity.host_id), v1::Host::CONNECTED);
+  EXPECT_EQ(stats_.sessions_fenced, 1);
+}
+
+TEST_F(FaultsTest, ASessionWithoutTheLeaseAnswersNoScan) {
+  auto second = Another("controller-2");
+  const uplink::Identity identity = Enrolled();
+  TestCollector loser = Open(identity);
+  Greet(loser);
+  const v1::HostFacts old_facts = Facts({"old"});
+  Send(loser, Snapshot(1, old_facts));
+  EXPECT_EQ(Next(loser).ack().sequence(), 1u);
+  TestCollector winner(second->address, identity);
+  Greet(winner);
+  const v1::HostFacts new_facts = Facts({"new"});
+  Send(winner, Snapshot(2, new_facts));
+  EXPECT_EQ(Next(winner).ack().sequence(), 2u);
+
+  ASSERT_TRUE(board_->Create(Scan("s1", {identity.host_id})).ok());
+  loser.Send(Heartbeat(Digest(old_facts), "s1"));
+  ExpectLeaseLost(loser);
+  EXPECT_EQ(stats_.sessions_fenced, 1);
+  EXPECT_THAT(ScanState("s1"), Not(HasSubstr("EVALUATED")));
+  winner.Send(Heartbeat(Digest(new_facts), "s1"));
+  EXPECT_TRUE(AwaitTrue([&] { return ScanState("s1") == "DONE: EVALUATED "; }));
 }
 
 TEST_F(FaultsTest, TwoMachinesWithOneIdentityAreQuarantined) {

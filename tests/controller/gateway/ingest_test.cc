@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -40,7 +41,7 @@ class IngestTest : public GatewayTest {
     EXPECT_TRUE(result.ok()) << result.status();
     return result.ok() && *result == Result::kAcknowledge;
   }
-  absl::Status Confirm(const std::string& scan_id) {
+  absl::StatusOr<Result> Confirm(const std::string& scan_id) {
     google::protobuf::RepeatedPtrField<std::string> ids;
     *ids.Add() = scan_id;
     return ingest_->Confirm(stream_, ids);
@@ -180,8 +181,25 @@ TEST_F(IngestTest, ARepeatedDeltaStillAnswersItsScans) {
   EXPECT_EQ(ScanState("s1"), "DONE: EVALUATED ");
   EXPECT_EQ(stats_.repeated, 1);
   ASSERT_TRUE(board_->Create(Scan("s2", {stream_.host_id})).ok());
-  EXPECT_TRUE(Confirm("s2").ok());
+  EXPECT_EQ(*Confirm("s2"), Result::kAcknowledge);
   EXPECT_EQ(ScanState("s2"), "DONE: EVALUATED ");
+}
+
+TEST_F(IngestTest, AScanIsNotAnsweredWithAnothersFacts) {
+  ASSERT_TRUE(Acknowledged(Snapshot(1, Facts({"c1"}))));
+  ASSERT_TRUE(board_->Create(Scan("s1", {stream_.host_id})).ok());
+  v1::FactsDelta repeated = Snapshot(1, Facts({"c1"}));
+  repeated.add_scan_ids("s1");
+  const std::string waiting = ScanState("s1");
+  const std::string stored = std::exchange(stream_.state.facts_digest, std::string(32, 'x'));
+  EXPECT_EQ(*Confirm("s1"), Result::kResync);
+  EXPECT_EQ(*Accept(repeated), Result::kResync);
+  stream_.state.facts_digest = stored;
+  // Nobody has this lease.
+  stream_.epoch = 5;
+  EXPECT_TRUE(absl::IsAborted(Confirm("s1").status()));
+  EXPECT_TRUE(absl::IsAborted(Accept(repeated).status()));
+  EXPECT_EQ(ScanState("s1"), waiting);
 }
 
 TEST_F(IngestTest, AGapIsKept) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
 namespace plimsoll::gateway {
@@ -17,16 +18,21 @@ class SessionRegistryTest : public ::testing::Test {
  protected:
   struct Fake : OpenSession {
     Fake(SessionRegistryTest& t, std::string n) : test(t), name(std::move(n)) {}
-    void End(const absl::Status& why) override {
+    bool End(const absl::Status& why) override {
+      if (std::exchange(is_over, true)) return false;
       test.ended_.push_back(name + " " + absl::StatusCodeToString(why.code()));
       if (then) then();
+      return true;
     }
     void Tick(absl::Time now) override { test.ticked_.push_back(name); }
     absl::Time LastHeard() const override { return heard; }
+    int64_t Epoch() const override { return epoch; }
     SessionRegistryTest& test;
     const std::string name;
     std::function<void()> then;
     absl::Time heard = absl::UnixEpoch();
+    int64_t epoch = 0;
+    bool is_over = false;
   };
   uint64_t Open(const std::string& host, const std::string& name) {
     made_.push_back(std::make_shared<Fake>(*this, name));
@@ -113,6 +119,34 @@ TEST_F(SessionRegistryTest, TicksAllAndTellsWhoWasHeard) {
   EXPECT_THAT(ticked_, UnorderedElementsAre("one", "two", "greeting"));
   EXPECT_THAT(registry_.Heard(absl::FromUnixSeconds(10)),
               ElementsAre(Pair("h2", absl::FromUnixSeconds(20))));
+}
+
+TEST_F(SessionRegistryTest, EndsWhoLostTheLeaseAndNobodyElse) {
+  struct Given {
+    const char* host;
+    const char* name;
+    int64_t epoch;
+    int heard;
+  };
+  for (const Given& given : std::vector<Given>{
+           {"h1", "one", 7, 20}, {"h2", "silent", 8, 10}, {"h3", "not welcomed", 0, 20}}) {
+    Session(given.host, given.name);
+    made_.back()->epoch = given.epoch;
+    made_.back()->heard = absl::FromUnixSeconds(given.heard);
+  }
+  const auto heard = registry_.HeardByLease(absl::FromUnixSeconds(10));
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(heard.at("h1").epoch, 7);
+  EXPECT_EQ(heard.at("h1").time, absl::FromUnixSeconds(20));
+
+  const absl::Status lost = absl::AbortedError("lost");
+  EXPECT_FALSE(registry_.EndLease("h1", 6, lost)) << "its successor";
+  EXPECT_FALSE(registry_.EndLease("h9", 7, lost));
+  EXPECT_THAT(ended_, ElementsAre());
+  Open("h1", "greeting");
+  EXPECT_TRUE(registry_.EndLease("h1", 7, lost));
+  EXPECT_FALSE(registry_.EndLease("h1", 7, lost)) << "once";
+  EXPECT_THAT(ended_, ElementsAre("one ABORTED"));
 }
 
 TEST_F(SessionRegistryTest, AHostHasAlwaysTheSameLock) {

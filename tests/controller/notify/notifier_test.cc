@@ -60,7 +60,9 @@ class NotifierTest : public ::testing::Test {
  protected:
   NotifierTest() {
     EXPECT_TRUE(store_->reports().PutBaselines({store::MakeBaseline()}).ok());
-    EXPECT_TRUE(store::AddHost(*store_, "h1", "web-1").ok());
+    const auto lease = store::AddHost(*store_, "h1", "web-1");
+    EXPECT_TRUE(lease.ok()) << lease.status();
+    if (lease.ok()) epoch_ = lease->epoch;
     EXPECT_TRUE(store::AddHost(*store_, "h2", "web-2").ok());
   }
   ~NotifierTest() override { std::filesystem::remove(key_file_); }
@@ -113,6 +115,8 @@ class NotifierTest : public ::testing::Test {
   support::FakeClock clock_{store::At(100000)};
   std::unique_ptr<store::Store> store_ =
       *store::Store::Open({.url = plimsoll::testing::FreshDatabase(), .pool_size = 6});
+  // Of h1's session.
+  int64_t epoch_ = 0;
   const std::string key_file_ = absl::StrCat(::testing::TempDir(), "/notifier-key-", getpid());
   const access::SecretBox box_ = *access::SecretBox::LoadOrCreate(key_file_);
   FakeSender sender_;
@@ -231,7 +235,7 @@ TEST_F(NotifierTest, StaleHostsAreToldOnceAndWhenTheyAreBack) {
   notifier_.Upkeep();
   notifier_.Upkeep();
   EXPECT_THAT(Told(1), ElementsAre("oncall: 2 hosts stopped reporting"));
-  ASSERT_TRUE(store_->hosts().Touch({{"h1", clock_.Now()}}).ok());
+  ASSERT_TRUE(store_->hosts().Touch({{"h1", {epoch_, clock_.Now()}}}).ok());
   notifier_.Upkeep();
   EXPECT_THAT(Told(1), ElementsAre("oncall: 1 host reports again"));
 }

@@ -76,11 +76,13 @@ TEST_F(FleetTest, LoadStreams) {
 }
 
 TEST_F(FleetTest, ChangesSinceAMomentAreFound) {
-  for (const char* id : {"h1", "h2", "h3", "h4", "h5"}) ASSERT_TRUE(AddHost(*store_, id, id).ok());
+  for (const char* id : {"h1", "h2", "h3", "h4"}) ASSERT_TRUE(AddHost(*store_, id, id).ok());
+  const auto lease = AddHost(*store_, "h5", "h5");
+  ASSERT_TRUE(lease.ok()) << lease.status();
   Moment since = LoadNothing();
   EXPECT_THAT(Changed(since), IsEmpty());
   // Seen is no change.
-  ASSERT_TRUE(store_->hosts().Touch({{"h5", At(500)}}).ok());
+  ASSERT_TRUE(store_->hosts().Touch({{"h5", {lease->epoch, At(500)}}}).ok());
   EXPECT_THAT(Changed(since), IsEmpty());
   TestEvaluation evaluation("h1", 1);
   ASSERT_TRUE(store_->reports().Put(evaluation.Done()).ok());

@@ -74,20 +74,20 @@ TEST_F(HostsTest, ARemovedHostKeepsItsHistoryAndNothingElse) {
 }
 
 TEST_F(HostsTest, HostsNobodyHasSeenAreRemoved) {
-  for (const char* id : {"h1", "h2", "h3", "h6"}) {
+  const std::map<std::string, int> seen = {{"h1", 100}, {"h2", 49}, {"h3", 50}};
+  for (const auto& [id, seconds] : seen) {
     const auto lease = AddHost(*store_, id, id);
     ASSERT_TRUE(lease.ok()) << lease.status();
-    // One is back, and has said nothing yet.
-    if (id == std::string("h6")) continue;
-    ASSERT_TRUE(hosts().EndSession(id, lease->epoch, At(2)).ok());
+    ASSERT_TRUE(hosts().EndSession(id, lease->epoch, At(seconds)).ok());
   }
+  // Is back, and has said nothing yet.
+  ASSERT_TRUE(AddHost(*store_, "h6", "h6").ok());
   v1::EnrollmentToken token;
   token.set_id("t");
   token.set_max_uses(2);
   ASSERT_TRUE(store_->enrollment().CreateToken(token, "s").ok());
   ASSERT_TRUE(store_->enrollment().Enroll("s", "old", {"o", "h4", At(0), At(9)}, At(0)).ok());
   ASSERT_TRUE(store_->enrollment().Enroll("s", "new", {"n", "h5", At(0), At(9)}, At(60)).ok());
-  ASSERT_TRUE(hosts().Touch({{"h1", At(100)}, {"h2", At(49)}, {"h3", At(50)}}).ok());
   const auto removed = hosts().RemoveUnseen(At(50), "not seen", At(200));
   ASSERT_TRUE(removed.ok()) << removed.status();
   EXPECT_THAT(*removed, ::testing::UnorderedElementsAre("h2", "h4"));
@@ -96,9 +96,13 @@ TEST_F(HostsTest, HostsNobodyHasSeenAreRemoved) {
 }
 
 TEST_F(HostsTest, TouchOnlyMovesForward) {
-  ASSERT_TRUE(AddHost(*store_, "h1", "alpha").ok());
-  ASSERT_TRUE(AddHost(*store_, "h2", "beta").ok());
-  ASSERT_TRUE(hosts().Touch({{"h1", At(100)}, {"h2", At(-100)}, {"h9", At(5)}}).ok());
+  const auto h1 = AddHost(*store_, "h1", "alpha");
+  const auto h2 = AddHost(*store_, "h2", "beta");
+  ASSERT_TRUE(h1.ok() && h2.ok()) << h1.status() << h2.status();
+  const auto lost = hosts().Touch(
+      {{"h1", {h1->epoch, At(100)}}, {"h2", {h2->epoch, At(-100)}}, {"h9", {1, At(5)}}});
+  ASSERT_TRUE(lost.ok()) << lost.status();
+  EXPECT_THAT(*lost, IsEmpty());
   ASSERT_TRUE(hosts().Touch({}).ok());
   EXPECT_EQ(hosts().Get("h1")->last_seen_time().seconds(), absl::ToUnixSeconds(At(100)));
   EXPECT_EQ(hosts().Get("h2")->last_seen_time().seconds(), absl::ToUnixSeconds(At(1)));

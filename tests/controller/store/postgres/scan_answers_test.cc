@@ -90,6 +90,33 @@ TEST_F(ScanAnswersTest, StoredFactsAnswerWithWhatHolds) {
   EXPECT_EQ(store_->hosts().Get("h1")->last_seen_time().seconds(), absl::ToUnixSeconds(At(90)));
 }
 
+TEST_F(ScanAnswersTest, OnlyTheSessionWithTheLeaseConfirmsAndOnlyWhatIsStored) {
+  TestEvaluation first("h1", 4);
+  ASSERT_TRUE(store_->reports().Put(first.Done()).ok());
+  const auto epoch = Sql("SELECT session_epoch FROM host WHERE id = 'h1'")[0][0].as<int64_t>();
+  const std::string stored = first.value.facts_digest;
+  const std::string other(32, 'x');
+  struct Case {
+    const char* name;
+    int64_t epoch;
+    std::string digest;
+    absl::StatusCode code;
+  };
+  const std::vector<Case> cases = {
+      {"an earlier session", epoch - 1, stored, absl::StatusCode::kAborted},
+      {"an earlier session with its facts", epoch - 1, other, absl::StatusCode::kAborted},
+      {"other facts", epoch, other, absl::StatusCode::kFailedPrecondition},
+      {"other facts, any session", 0, other, absl::StatusCode::kFailedPrecondition}};
+  for (const Case& c : cases) {
+    EXPECT_EQ(store_->reports().Confirm("h1", {"s1"}, At(90), c.epoch, c.digest).code(), c.code)
+        << c.name;
+  }
+  EXPECT_THAT(Answers(), IsEmpty());
+  EXPECT_LT(store_->hosts().Get("h1")->last_seen_time().seconds(), absl::ToUnixSeconds(At(90)));
+  ASSERT_TRUE(store_->reports().Confirm("h1", {"s1"}, At(90), epoch, stored).ok());
+  EXPECT_THAT(Answers(), ElementsAre("h1 s1 base 4/0/0/0 0/0/0/0"));
+}
+
 TEST_F(ScanAnswersTest, AliasesAndInventoryAreNotScored) {
   v1::Baseline baseline = MakeBaseline("other");
   baseline.mutable_rules(0)->set_alias_of("r2");

@@ -9,6 +9,9 @@
 namespace plimsoll::store {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
 class SessionsTest : public StoreTestBase {
  protected:
   void SetUp() override {
@@ -36,6 +39,16 @@ class SessionsTest : public StoreTestBase {
     start.time = At(10);
     return hosts().BeginSession(start);
   }
+  // The host was heard of at At(seconds): who does not have the lease any more.
+  std::vector<std::string> Touch(int64_t epoch, int seconds) {
+    const auto lost = hosts().Touch({{"h1", {epoch, At(seconds)}}});
+    EXPECT_TRUE(lost.ok()) << lost.status();
+    return lost.value_or(std::vector<std::string>{"error"});
+  }
+  // Seconds after At(0).
+  int64_t Seen() {
+    return hosts().Get("h1")->last_seen_time().seconds() - absl::ToUnixSeconds(At(0));
+  }
 };
 
 TEST_F(SessionsTest, SessionsMoveTheConnectionState) {
@@ -61,6 +74,53 @@ TEST_F(SessionsTest, SessionsMoveTheConnectionState) {
   unknown.host_id = "h9";
   EXPECT_TRUE(absl::IsNotFound(hosts().BeginSession(unknown).status()));
   EXPECT_TRUE(absl::IsNotFound(hosts().EndSession("h9", 1, At(1))));
+}
+
+TEST_F(SessionsTest, OnlyTheSessionWithTheLeaseIsSeen) {
+  const auto first = Begin("a");
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_THAT(Touch(first->epoch, 20), IsEmpty());
+  EXPECT_EQ(Seen(), 20);
+  const auto second = Begin("a");
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_THAT(Touch(first->epoch, 30), ElementsAre("h1"));
+  EXPECT_THAT(Touch(first->epoch, 5), ElementsAre("h1")) << "whenever it was heard of";
+  EXPECT_EQ(Seen(), 20);
+  EXPECT_THAT(Touch(second->epoch, 40), IsEmpty());
+  EXPECT_EQ(Seen(), 40);
+  // Where nothing moves, nothing is written; a lock would show as well.
+  const auto row = [this] {
+    return Sql("SELECT format('%s %s %s', ctid, xmin, xmax) FROM host")[0][0].as<std::string>();
+  };
+  const std::string before = row();
+  EXPECT_THAT(Touch(second->epoch, 40), IsEmpty());
+  EXPECT_EQ(row(), before);
+
+  ASSERT_TRUE(hosts().EndSession("h1", second->epoch, At(50)).ok());
+  EXPECT_THAT(Touch(second->epoch, 60), ElementsAre("h1"));
+  EXPECT_EQ(Seen(), 50);
+  const auto third = Begin("a");
+  ASSERT_TRUE(third.ok()) << third.status();
+  ASSERT_TRUE(store_->enrollment().RevokeHost("h1", "lost", At(70)).ok());
+  EXPECT_THAT(Touch(third->epoch, 80), ElementsAre("h1"));
+  EXPECT_EQ(Seen(), 50);
+}
+
+TEST_F(SessionsTest, AHostThatIsBeingWrittenIsPassedOver) {
+  const auto first = Begin("a");
+  const auto second = Begin("a");
+  ASSERT_TRUE(first.ok() && second.ok()) << first.status() << second.status();
+  {
+    pqxx::connection connection(url_);
+    pqxx::work busy(connection);
+    busy.exec("SELECT FROM host WHERE id = 'h1' FOR NO KEY UPDATE");
+    EXPECT_THAT(Touch(second->epoch, 20), IsEmpty());
+    EXPECT_THAT(Touch(first->epoch, 20), IsEmpty());
+  }
+  EXPECT_EQ(Seen(), 10);
+  EXPECT_THAT(Touch(first->epoch, 20), ElementsAre("h1"));
+  EXPECT_THAT(Touch(second->epoch, 20), IsEmpty());
+  EXPECT_EQ(Seen(), 20);
 }
 
 TEST_F(SessionsTest, TheLeaseSaysWhereTheStreamStands) {
