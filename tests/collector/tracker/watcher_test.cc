@@ -41,18 +41,12 @@ class FakeEngine {
  public:
   FakeEngine() { Start(); }
   void Start() {
-    {
-      absl::MutexLock lock(&mutex_);
-      stopped_ = false;
-    }
+    SetStopped(false);
     server_ = std::make_unique<UnixServer>([this](Peer& peer) { Serve(peer); });
   }
   // Closes the socket and every connection.
   void Stop() {
-    {
-      absl::MutexLock lock(&mutex_);
-      stopped_ = true;
-    }
+    SetStopped(true);
     server_.reset();
   }
   const std::string& path() const { return server_->path(); }
@@ -72,6 +66,10 @@ class FakeEngine {
   }
 
  private:
+  void SetStopped(bool stopped) {
+    absl::MutexLock lock(&mutex_);
+    stopped_ = stopped;
+  }
   void Serve(Peer& peer) {
     const std::string request = peer.NextRequest();
     int closed = 0;
