@@ -156,24 +156,28 @@ void GatewayService::Tick() {
 
 void GatewayService::Flush(absl::Time since, absl::Time now) {
   context_.Retry();
-  SessionRegistry& sessions = context_.parts.sessions;
-  const auto heard = sessions.HeardByLease(since);
+  const bool stored = StoreSeen(context_.parts.sessions.HeardByLease(since));
+  absl::MutexLock lock(&mutex_);
+  flushing_ = false;
+  // What was heard in the same instant as `now` may have been missed: it is written twice instead.
+  if (stored) seen_until_ = now - absl::Microseconds(1);
+}
+
+bool GatewayService::StoreSeen(const std::map<std::string, store::SessionSeen>& heard) {
   const auto lost = context_.parts.store.hosts().Touch(heard);
   if (!lost.ok()) {
     spdlog::warn("last-seen times not stored hosts={} error=\"{}\"", heard.size(),
                  lost.status().ToString());
-  } else {
-    // Told here, or an idle one would not be until it has something to write.
-    for (const std::string& host : *lost) {
-      if (sessions.EndLease(host, heard.at(host).epoch, absl::AbortedError(kLeaseLost))) {
-        ++context_.parts.stats.sessions_fenced;
-      }
+    return false;
+  }
+  // Told here, or an idle one would not be until it has something to write.
+  for (const std::string& host : *lost) {
+    if (context_.parts.sessions.EndLease(host, heard.at(host).epoch,
+                                         absl::AbortedError(kLeaseLost))) {
+      ++context_.parts.stats.sessions_fenced;
     }
   }
-  absl::MutexLock lock(&mutex_);
-  flushing_ = false;
-  // What was heard in the same instant as `now` may have been missed: it is written twice instead.
-  if (lost.ok()) seen_until_ = now - absl::Microseconds(1);
+  return true;
 }
 
 void GatewayService::Drain(absl::Duration patience) {
@@ -182,11 +186,14 @@ void GatewayService::Drain(absl::Duration patience) {
     absl::MutexLock lock(&mutex_);
     since = seen_until_;
   }
-  // What ControllerStore::Leave finds.
-  Flush(since, context_.parts.clock.Now());
+  const auto heard = context_.parts.sessions.HeardByLease(since);
   context_.parts.sessions.Drain();
   context_.parts.ingest.Stop(patience);
   context_.budget.Open();
+  // What ControllerStore::Leave finds. Last: a database that hangs must not keep collectors
+  // waiting.
+  context_.Retry();
+  StoreSeen(heard);
 }
 
 }  // namespace plimsoll::gateway

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -103,6 +104,8 @@ class GatewayService : public GatewayMethods {
  private:
   // On a worker: last-seen times, leases that are lost, and ends of sessions that are late.
   void Flush(absl::Time since, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  // False: the database does not take it. Ends sessions that lost their lease.
+  bool StoreSeen(const std::map<std::string, store::SessionSeen>& heard);
 
   SessionContext context_;
   Lane enroll_lane_;
