@@ -130,6 +130,7 @@ bool Recorder::Await(Work& work) {
   interval = std::max(interval, kShortestInterval);
   // A clock that was set back makes nobody wait for hours.
   next_full_ = std::min(next_full_, now + interval);
+  quiet_until_ = std::min(quiet_until_, now + kQuiet);
   due = std::min(std::max({due, rate_.NextTime(now), quiet_until_}), next_full_);
   // Before the first full collection there is nothing that a change could change.
   if (tracker_.empty()) due = next_full_;
