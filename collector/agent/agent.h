@@ -29,10 +29,11 @@ class Agent {
 
   // Enrols if needed, then records and serves until Stop; once only. Lost connections are tried
   // again for ever, with jittered back-off, as is an enrolment that waits for approval; a host in
-  // quarantine (FAILED_PRECONDITION) after minutes, and the log says what to do. Recording goes on
+  // quarantine (FAILED_PRECONDITION) and one whose certificate is not accepted (UNAUTHENTICATED)
+  // or has expired meanwhile after minutes, and the log says what to do. Recording goes on
   // meanwhile. Returns an error only for what trying again cannot mend: not enrolled and no token,
-  // a refused token, a rejected enrolment, a revoked or removed host, damaged state, a state
-  // directory in use.
+  // a refused token, a rejected enrolment, a revoked or removed host, a state directory in use, and
+  // at the start damaged state or an expired certificate.
   absl::Status Run();
 
   // Ends Run: what is queued is delivered if that can be done in Config.drain_time, and is on the
@@ -47,6 +48,9 @@ class Agent {
   };
   absl::Status RunUntilStopped();
   absl::StatusOr<uplink::Identity> EnsureEnrolled();
+  // Renews `identity` outside of a session if that is due and none has lasted long enough for it;
+  // `last` is how the last one ended. PERMISSION_DENIED: as of a session; no other error.
+  absl::Status RenewOutside(const absl::Status& last, uplink::Identity& identity);
   // --enroll-again, and the token has not been used by this host yet.
   bool MustEnrollAgain() const;
   absl::Status StartRecording() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -54,6 +58,9 @@ class Agent {
   Ended Serve(const uplink::Identity& identity) ABSL_LOCKS_EXCLUDED(mutex_);
   // Logs why there is no session and sleeps, or returns at once when stopped.
   void PauseAfter(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same for what waits for somebody to act.
+  void PauseForPeople(const std::string& why) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Sleep(absl::Duration pause) ABSL_LOCKS_EXCLUDED(mutex_);
   bool stopped() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   host::HostEnv& env_;

@@ -30,7 +30,7 @@ absl::Status Session::Serve() {
   while (!renewed_ && status.ok()) {
     status = Act();
     if (!status.ok()) break;
-    auto message = parts_.uplink.Receive(NextDue());
+    auto message = parts_.uplink.Receive(NextDue() - parts_.clock.Now());
     if (absl::IsDeadlineExceeded(message.status())) continue;
     status = message.ok() ? Handle(*message) : message.status();
   }
@@ -72,7 +72,7 @@ absl::Status Session::Greet() {
   if (auto status = Send(message); !status.ok()) return status;
   const absl::Time deadline = parts_.clock.Now() + kWelcomeTimeout;
   while (true) {
-    auto answer = parts_.uplink.Receive(std::min(deadline, drain_deadline()));
+    auto answer = parts_.uplink.Receive(std::min(deadline, drain_deadline()) - parts_.clock.Now());
     if (drain_deadline() <= parts_.clock.Now()) return absl::CancelledError("stopping");
     // Woken for something else.
     if (absl::IsDeadlineExceeded(answer.status()) && parts_.clock.Now() < deadline) continue;
@@ -219,7 +219,10 @@ void Session::HandleRenewed(const v1::RenewResponse& renewed) {
       uplink::SaveIdentity(parts_.config.state_dir, parts_.identity.key_pem,
                            renewed.certificate_pem(), renewed.ca_bundle_pem());
   if (!saved.ok()) {
-    spdlog::error("renewed certificate not saved: {}", std::string(saved.message()));
+    spdlog::error("renewed certificate not saved: {}; it is asked for again in {}",
+                  std::string(saved.message()), absl::FormatDuration(parts_.config.renewal_pause));
+    renewal_owed_ = true;
+    next_renewal_ = parts_.clock.Now() + parts_.config.renewal_pause;
     return;
   }
   spdlog::info("certificate renewed");

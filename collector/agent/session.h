@@ -87,7 +87,10 @@ class Session {
   bool flat_;
   bool welcomed_ = false;
   bool renewed_ = false;
-  bool renewal_asked_ = false;
+  // Not before this is a renewal asked for (again).
+  absl::Time next_renewal_ = absl::InfinitePast();
+  // A certificate came and could not be saved.
+  bool renewal_owed_ = false;
   absl::Duration heartbeat_interval_ = absl::Seconds(30);
   absl::Time next_heartbeat_;
   absl::Time silent_until_;

@@ -35,7 +35,8 @@ absl::Status Session::Act() {
       (now >= drain || (parts_.spool.state().pending == 0 && answers_.empty()))) {
     return absl::CancelledError("drained");
   }
-  if (!renewal_asked_ && parts_.identity.RenewalDue(now)) return AskForRenewal();
+  const bool wanted = renewal_owed_ || parts_.identity.RenewalDue(now);
+  if (wanted && now >= next_renewal_) return AskForRenewal();
   return absl::OkStatus();
 }
 
@@ -151,7 +152,7 @@ absl::Status Session::SendHeartbeat() {
 }
 
 absl::Status Session::AskForRenewal() {
-  renewal_asked_ = true;
+  next_renewal_ = parts_.clock.Now() + parts_.config.renewal_pause;
   auto request = uplink::MakeRequest(parts_.identity.key_pem);
   if (!request.ok()) return request.status();
   v1::FromCollector message;

@@ -138,10 +138,10 @@ class FakeGateway : public v1::CollectorGateway::Service {
     absl::MutexLock lock(&mutex_);
     refusal_ = status;
   }
-  // Waits until a session was refused.
-  bool AwaitRefused() {
+  // Waits until so many sessions were refused.
+  bool AwaitRefused(int count = 1) {
     absl::MutexLock lock(&mutex_);
-    const auto some = [this] { return refused_ > 0; };
+    const auto some = [&] { return refused_ >= count; };
     return mutex_.AwaitWithTimeout(absl::Condition(&some), kPatience);
   }
   int refused() {
@@ -171,6 +171,21 @@ class FakeGateway : public v1::CollectorGateway::Service {
     return enroll_(*request, response);
   }
 
+  // How Renew answers who shows a certificate; not set: UNIMPLEMENTED.
+  void OnRenew(std::function<grpc::Status(const v1::RenewRequest&, v1::RenewResponse*)> answer) {
+    absl::MutexLock lock(&mutex_);
+    renew_ = std::move(answer);
+  }
+  grpc::Status Renew(grpc::ServerContext* context, const v1::RenewRequest* request,
+                     v1::RenewResponse* response) override {
+    absl::MutexLock lock(&mutex_);
+    if (!renew_) return Service::Renew(context, request, response);
+    if (!context->auth_context()->IsPeerAuthenticated()) {
+      return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "no certificate");
+    }
+    return renew_(*request, response);
+  }
+
   grpc::Status Connect(grpc::ServerContext* context, FarSession::Stream* stream) override {
     std::shared_ptr<FarSession> session;
     {
@@ -192,6 +207,7 @@ class FakeGateway : public v1::CollectorGateway::Service {
   std::deque<std::shared_ptr<FarSession>> sessions_;
   grpc::Status refusal_;
   std::function<grpc::Status(const v1::EnrollRequest&, v1::EnrollResponse*)> enroll_;
+  std::function<grpc::Status(const v1::RenewRequest&, v1::RenewResponse*)> renew_;
   int refused_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };

@@ -35,6 +35,23 @@ TEST_F(AgentFaultTest, AQuarantinedHostWaitsLongAndGoesOnObserving) {
   EXPECT_EQ(gateway_.refused(), 1);
 }
 
+TEST_F(AgentFaultTest, ACertificateThatIsNotAcceptedWaitsLongAndIsTriedAgain) {
+  config_.refused_pause = absl::Minutes(5);
+  gateway_.RefuseAll(grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "certificate revoked"));
+  Start();
+  EXPECT_TRUE(gateway_.AwaitRefused());
+  EXPECT_EQ(gateway_.Accept(absl::Milliseconds(300)), nullptr);
+  EXPECT_EQ(gateway_.refused(), 1);
+  EXPECT_TRUE(Stop().ok());
+  // A database that was restored once more: the certificate is known again.
+  config_.refused_pause = absl::Milliseconds(50);
+  Start();
+  EXPECT_TRUE(gateway_.AwaitRefused(3));
+  gateway_.RefuseAll(grpc::Status::OK);
+  Session();
+  EXPECT_TRUE(Stop().ok());
+}
+
 TEST_F(AgentFaultTest, AReleasedHostDeliversWhatItSawInQuarantine) {
   config_.refused_pause = absl::Milliseconds(100);
   config_.first_plan_wait = absl::ZeroDuration();
