@@ -70,9 +70,11 @@ absl::Status Session::Greet() {
     hello.set_facts_digest(flat_digests_.has_value() ? flat_digests_->digest() : "");
   }
   if (auto status = Send(message); !status.ok()) return status;
-  const absl::Time deadline = parts_.clock.Now() + kWelcomeTimeout;
+  absl::Time deadline = absl::InfiniteFuture();
   while (true) {
-    auto answer = parts_.uplink.Receive(std::min(deadline, drain_deadline()) - parts_.clock.Now());
+    const absl::Time now = parts_.clock.Now();
+    deadline = std::min(deadline, now + kWelcomeTimeout);
+    auto answer = parts_.uplink.Receive(std::min(deadline, drain_deadline()) - now);
     if (drain_deadline() <= parts_.clock.Now()) return absl::CancelledError("stopping");
     // Woken for something else.
     if (absl::IsDeadlineExceeded(answer.status()) && parts_.clock.Now() < deadline) continue;
@@ -211,6 +213,7 @@ void Session::HandleSlowDown(const v1::SlowDown& slow_down) {
                  support::LogSafe(slow_down.reason()));
   }
   silent_until_ = std::max(silent_until_, now + pause);
+  silence_ = silent_until_ - now;
   owed_since_ = std::max(owed_since_, silent_until_);
 }
 

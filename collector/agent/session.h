@@ -68,6 +68,8 @@ class Session {
 
   // Sends whatever is due.
   absl::Status Act();
+  // A clock that was set back makes nobody wait for as long.
+  void ClampTimes(absl::Time now);
   absl::Status SendDeltas();
   // Makes the delta what the controller can apply: with a base it has, in its protocol version.
   // False: not now, a snapshot is being made.
@@ -94,6 +96,8 @@ class Session {
   absl::Duration heartbeat_interval_ = absl::Seconds(30);
   absl::Time next_heartbeat_;
   absl::Time silent_until_;
+  // How long that was when it was set.
+  absl::Duration silence_;
   v1::Limits limits_;
   Rate rate_;
 

@@ -19,6 +19,7 @@ constexpr size_t kMaximumUnsettled = 256;
 
 absl::Status Session::Act() {
   const absl::Time now = parts_.clock.Now();
+  ClampTimes(now);
   for (Recorder::Answered& answer : parts_.recorder.TakeAnswered()) {
     answers_.push_back(std::move(answer));
   }
@@ -38,6 +39,13 @@ absl::Status Session::Act() {
   const bool wanted = renewal_owed_ || parts_.identity.RenewalDue(now);
   if (wanted && now >= next_renewal_) return AskForRenewal();
   return absl::OkStatus();
+}
+
+void Session::ClampTimes(absl::Time now) {
+  next_heartbeat_ = std::min(next_heartbeat_, now + heartbeat_interval_);
+  silent_until_ = std::min(silent_until_, now + silence_);
+  owed_since_ = std::min(owed_since_, std::max(now, silent_until_));
+  next_renewal_ = std::min(next_renewal_, now + parts_.config.renewal_pause);
 }
 
 bool Session::CanSend(const spool::Spool::State& state) const {

@@ -146,6 +146,19 @@ TEST_F(AgentFaultTest, FactsLargerThanTheControllerAcceptsAreNotSentAgainAndAgai
   EXPECT_EQ(gateway_.Accept(absl::Milliseconds(300)), nullptr);
 }
 
+TEST_F(AgentFaultTest, AClockThatWasSetBackPutsNoHeartbeatOff) {
+  welcome_.mutable_heartbeat_interval()->set_seconds(0);
+  welcome_.mutable_heartbeat_interval()->set_nanos(100'000'000);
+  Start();
+  auto session = Session();
+  Take(*session);
+  clock_.Set(-absl::Hours(3));
+  for (int i = 0; i < 3; ++i) {
+    const auto message = session->Next();
+    ASSERT_TRUE(message.has_value() && message->has_heartbeat()) << i;
+  }
+}
+
 TEST_F(AgentFaultTest, AtTheEndWhatIsQueuedIsStillDelivered) {
   Start();
   auto session = Session();
