@@ -234,7 +234,29 @@ Agent::Ended Agent::Serve(const uplink::Identity& identity) {
   Ended ended{served, env_.clock.Now() - start};
   // What the controller said is worth more than "the session is over".
   if (absl::IsUnavailable(served) && !finished.ok()) ended.status = finished;
+  PassOverRefused(ended.status, session.delta_under_way());
   return ended;
+}
+
+void Agent::PassOverRefused(const absl::Status& status, bool under_way) {
+  const uint64_t first = spool_->state().acknowledged_sequence + 1;
+  switch (status.code()) {
+    case absl::StatusCode::kOutOfRange:
+      // Was not even sent.
+      break;
+    case absl::StatusCode::kInternal:
+      // A proxy says this as well, of a connection that it lost: it counts when it is said twice.
+      if (!under_way || std::exchange(refused_sequence_, first) != first) return;
+      break;
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+      if (!under_way) return;
+      break;
+    default:
+      return;
+  }
+  if (spool_->state().pending > 1) recorder_->RequestSnapshot(first - 1);
 }
 
 void Agent::PauseAfter(const absl::Status& status) {

@@ -1,6 +1,7 @@
 // The collector as a service: one recorder for as long as it runs, one session after another.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -56,6 +57,9 @@ class Agent {
   absl::Status StartRecording() ABSL_LOCKS_EXCLUDED(mutex_);
   void CheckSelf();
   Ended Serve(const uplink::Identity& identity) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Has the newest state sent instead of a change that the controller will never take, if that is
+  // why a session ended. `under_way`: it had sent a change that was not answered.
+  void PassOverRefused(const absl::Status& status, bool under_way);
   // Logs why there is no session and sleeps, or returns at once when stopped.
   void PauseAfter(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   // The same for what waits for somebody to act.
@@ -69,6 +73,8 @@ class Agent {
   Backoff backoff_;
   SelfWatch self_watch_;
   bool flat_ = false;
+  // The first delta queued when a session ended by INTERNAL with one under way; 0: none.
+  uint64_t refused_sequence_ = 0;
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<Recorder> recorder_;
 

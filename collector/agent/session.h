@@ -55,6 +55,8 @@ class Session {
   bool welcomed() const { return welcomed_; }
   // The session speaks protocol version 1.
   bool flat() const { return flat_; }
+  // A delta was sent that the controller has not answered.
+  bool delta_under_way() const { return !under_way_.empty(); }
 
  private:
   absl::Status Greet();

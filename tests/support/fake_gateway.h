@@ -28,7 +28,10 @@ inline constexpr absl::Duration kPatience = absl::Seconds(20);
 class FarSession {
  public:
   using Stream = grpc::ServerReaderWriter<v1::ToCollector, v1::FromCollector>;
-  FarSession(Stream* stream, grpc::ServerContext* context) : stream_(stream), context_(context) {}
+  // Says how the session ends when a delta comes; OK: it goes on.
+  using Judge = std::function<grpc::Status(const v1::FactsDelta&)>;
+  FarSession(Stream* stream, grpc::ServerContext* context, Judge judge)
+      : stream_(stream), context_(context), judge_(std::move(judge)) {}
 
   // The next message; nullopt when none comes for `patience`, or the session is over.
   std::optional<v1::FromCollector> Next(absl::Duration patience = kPatience) {
@@ -98,18 +101,21 @@ class FarSession {
   friend class FakeGateway;
   grpc::Status Run() {
     v1::FromCollector message;
-    while (stream_->Read(&message)) {
+    grpc::Status end;
+    while (end.ok() && stream_->Read(&message)) {
+      if (judge_ && message.has_facts_delta()) end = judge_(message.facts_delta());
       absl::MutexLock lock(&mutex_);
-      received_.push_back(message);
+      if (end.ok()) received_.push_back(message);
     }
     absl::MutexLock lock(&mutex_);
     over_ = true;
-    return grpc::Status::OK;
+    return end;
   }
 
   absl::Mutex mutex_;
   Stream* const stream_;
   grpc::ServerContext* const context_;
+  const Judge judge_;
   std::deque<v1::FromCollector> received_;
   bool over_ = false;
   bool ending_ = false;
@@ -147,6 +153,12 @@ class FakeGateway : public v1::CollectorGateway::Service {
   int refused() {
     absl::MutexLock lock(&mutex_);
     return refused_;
+  }
+
+  // How deltas are judged in sessions that come from now on.
+  void JudgeDeltas(FarSession::Judge judge) {
+    absl::MutexLock lock(&mutex_);
+    judge_ = std::move(judge);
   }
 
   // The next session; null when none comes.
@@ -194,7 +206,7 @@ class FakeGateway : public v1::CollectorGateway::Service {
         ++refused_;
         return refusal_;
       }
-      session = std::make_shared<FarSession>(stream, context);
+      session = std::make_shared<FarSession>(stream, context, judge_);
       sessions_.push_back(session);
     }
     return session->Run();
@@ -208,6 +220,7 @@ class FakeGateway : public v1::CollectorGateway::Service {
   grpc::Status refusal_;
   std::function<grpc::Status(const v1::EnrollRequest&, v1::EnrollResponse*)> enroll_;
   std::function<grpc::Status(const v1::RenewRequest&, v1::RenewResponse*)> renew_;
+  FarSession::Judge judge_;
   int refused_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
