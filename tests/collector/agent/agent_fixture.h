@@ -105,6 +105,12 @@ class AgentTest : public ::testing::Test {
     return *delta;
   }
 
+  // Waits until the collector knows every acknowledgement: no sooner does it confirm a scan.
+  static void Settle(test::FarSession& session) {
+    session.Scan("settled");
+    EXPECT_TRUE(session.NextAnswer().has_value());
+  }
+
   // Containers of the facts stored, by id; privileged ones with "!".
   std::vector<std::string> Stored() const {
     std::vector<std::string> ids;

@@ -65,6 +65,7 @@ TEST_F(AgentTest, ALostConnectionLosesAndRepeatsNothing) {
   Start();
   auto session = Session();
   Take(*session);
+  Settle(*session);
   host_->Run("a");
   const auto lost = session->NextDelta();
   ASSERT_TRUE(lost.has_value());
@@ -189,6 +190,7 @@ TEST_F(AgentTest, WhatHappensWhileDisconnectedArrivesWithItsTimesAfterARestart) 
   Start();
   auto session = Session();
   Take(*session);
+  Settle(*session);
   session->Drop();
   gateway_.RefuseAll(grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"));
   for (const char* id : {"a", "b"}) {
