@@ -157,6 +157,12 @@ bool Recorder::Await(Work& work) {
 void Recorder::Run() {
   Work work;
   while (Await(work)) {
+    // Before what is collected now, which then need not be dropped for it.
+    if (work.snapshot.has_value() && !tracker_.empty()) {
+      spool_.Collapse(tracker_.facts(), *work.snapshot);
+      work.snapshot.reset();
+      Notify();
+    }
     sources::Scope scope;
     scope.all = work.full;
     bool collect = work.full;
