@@ -17,15 +17,38 @@
 namespace plimsoll::agent {
 namespace {
 
-// What waits for somebody to act at the controller: asking every minute would only fill two logs.
-bool IsRefusal(const absl::Status& status) {
-  return absl::IsFailedPrecondition(status) || absl::IsOutOfRange(status);
-}
-
 constexpr char kQuarantineAdvice[] =
     "Changes are kept meanwhile. If the host is in quarantine, two machines use its identity: give "
     "the cloned one a token of its own and --enroll-again; then an administrator releases the host "
     "at the controller.";
+constexpr char kCertificateAdvice[] =
+    "Changes are kept meanwhile. This machine's certificate is not accepted: if the host was "
+    "enrolled again elsewhere, stop this collector; else give it a token and --enroll-again.";
+
+// What to do where a controller's answer waits for somebody to act: asking every minute would only
+// fill two logs. Null: it does not.
+const char* AdviceFor(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kFailedPrecondition:
+      return kQuarantineAdvice;
+    case absl::StatusCode::kUnauthenticated:
+      return kCertificateAdvice;
+    case absl::StatusCode::kOutOfRange:
+      return "Changes are kept meanwhile.";
+    default:
+      return nullptr;
+  }
+}
+
+// Trying again may mend it.
+bool IsPassing(const absl::Status& enrolled) {
+  return absl::IsUnavailable(enrolled) || absl::IsDeadlineExceeded(enrolled) ||
+         absl::IsResourceExhausted(enrolled) || absl::IsAborted(enrolled);
+}
+
+std::string Shown(absl::Duration pause) {
+  return absl::FormatDuration(absl::Trunc(pause, absl::Milliseconds(100)));
+}
 
 std::string Hostname() {
   char name[256] = "";
@@ -66,24 +89,35 @@ absl::Status Agent::Run() {
 }
 
 absl::Status Agent::RunUntilStopped() {
+  // How the last session ended.
+  absl::Status last;
+  bool renewed = false;
   while (!stopped()) {
-    const auto identity = EnsureEnrolled();
+    auto identity = EnsureEnrolled();
     if (!identity.ok()) {
       const absl::Status& status = identity.status();
-      if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status) &&
-          !absl::IsResourceExhausted(status) && !absl::IsAborted(status)) {
+      if (IsPassing(status)) {
+        PauseAfter(status);
+      } else if (absl::IsFailedPrecondition(status) && recorder_ != nullptr) {
+        // What is recorded is worth more than an end: a new token may still come.
+        PauseForPeople(absl::StrCat("this host cannot go to the controller ", config_.controller,
+                                    ": ", status.message(), ". Changes are kept meanwhile."));
+      } else {
         return status;
       }
-      PauseAfter(status);
       continue;
     }
     if (auto status = StartRecording(); !status.ok()) return status;
+    if (auto status = RenewOutside(last, *identity); !status.ok()) return status;
     const Ended ended = Serve(*identity);
     if (stopped()) break;
     if (absl::IsPermissionDenied(ended.status)) return ended.status;
     if (ended.lasted >= config_.worthwhile_session) backoff_.Reset();
-    // The certificate was renewed: go on with the new one at once.
-    if (!ended.status.ok()) PauseAfter(ended.status);
+    last = ended.status;
+    // The certificate was renewed: go on with the new one at once. Again and again it is not worth
+    // the hurry: it lives for minutes, or a clock is wrong.
+    const bool again = std::exchange(renewed, last.ok());
+    if (!last.ok() || (again && ended.lasted < config_.worthwhile_session)) PauseAfter(last);
   }
   return absl::OkStatus();
 }
@@ -117,6 +151,22 @@ absl::StatusOr<uplink::Identity> Agent::EnsureEnrolled() {
                      Hostname(), config_.state_dir);
   if (identity.ok()) spdlog::info("enrolled as {} at {}", identity->host_id, config_.controller);
   return identity;
+}
+
+absl::Status Agent::RenewOutside(const absl::Status& last, uplink::Identity& identity) {
+  // A controller that is away or hangs renews nothing, and this would keep Stop waiting.
+  const bool answers = !absl::IsUnavailable(last) && !absl::IsDeadlineExceeded(last);
+  if (last.ok() || !answers || !identity.RenewalDue(env_.clock.Now())) return absl::OkStatus();
+  auto renewed = uplink::Renew(config_.controller, identity, config_.state_dir);
+  if (renewed.ok()) {
+    spdlog::info("certificate renewed");
+    identity = *std::move(renewed);
+  } else if (absl::IsPermissionDenied(renewed.status())) {
+    return renewed.status();
+  } else {
+    spdlog::warn("certificate not renewed: {}", support::LogSafe(renewed.status().message()));
+  }
+  return absl::OkStatus();
 }
 
 bool Agent::MustEnrollAgain() const {
@@ -184,22 +234,54 @@ Agent::Ended Agent::Serve(const uplink::Identity& identity) {
   Ended ended{served, env_.clock.Now() - start};
   // What the controller said is worth more than "the session is over".
   if (absl::IsUnavailable(served) && !finished.ok()) ended.status = finished;
+  PassOverRefused(ended.status, session.delta_under_way());
   return ended;
 }
 
+void Agent::PassOverRefused(const absl::Status& status, bool under_way) {
+  const uint64_t first = spool_->state().acknowledged_sequence + 1;
+  switch (status.code()) {
+    case absl::StatusCode::kOutOfRange:
+      // Was not even sent.
+      break;
+    case absl::StatusCode::kInternal:
+      // A proxy says this as well, of a connection that it lost: it counts when it is said twice.
+      if (!under_way || std::exchange(refused_sequence_, first) != first) return;
+      break;
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+      if (!under_way) return;
+      break;
+    default:
+      return;
+  }
+  if (spool_->state().pending > 1) recorder_->RequestSnapshot(first - 1);
+}
+
 void Agent::PauseAfter(const absl::Status& status) {
-  absl::Duration pause = backoff_.Next();
-  if (IsRefusal(status)) {
-    pause = backoff_.Between(config_.refused_pause, config_.refused_pause * 2);
-    spdlog::error("the controller {} does not take this host: {}. {} Next attempt in {}",
-                  config_.controller, support::LogSafe(status.message()),
-                  absl::IsFailedPrecondition(status) ? kQuarantineAdvice : "",
-                  absl::FormatDuration(absl::Trunc(pause, absl::Milliseconds(100))));
+  if (const char* advice = AdviceFor(status); advice != nullptr) {
+    PauseForPeople(absl::StrCat("the controller ", config_.controller, " does not take this host: ",
+                                support::LogSafe(status.message()), ". ", advice));
+    return;
+  }
+  const absl::Duration pause = backoff_.Next();
+  if (status.ok()) {
+    spdlog::info("certificate renewed twice in a row; next session in {}", Shown(pause));
   } else {
     spdlog::warn("no session with {}: {}; next attempt in {}", config_.controller,
-                 support::LogSafe(status.message()),
-                 absl::FormatDuration(absl::Trunc(pause, absl::Milliseconds(100))));
+                 support::LogSafe(status.message()), Shown(pause));
   }
+  Sleep(pause);
+}
+
+void Agent::PauseForPeople(const std::string& why) {
+  const absl::Duration pause = backoff_.Between(config_.refused_pause, config_.refused_pause * 2);
+  spdlog::error("{} Next attempt in {}", why, Shown(pause));
+  Sleep(pause);
+}
+
+void Agent::Sleep(absl::Duration pause) {
   absl::MutexLock lock(&mutex_);
   mutex_.AwaitWithTimeout(absl::Condition(&stopped_), pause);
 }

@@ -1,6 +1,7 @@
 // The collector as a service: one recorder for as long as it runs, one session after another.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -29,10 +30,11 @@ class Agent {
 
   // Enrols if needed, then records and serves until Stop; once only. Lost connections are tried
   // again for ever, with jittered back-off, as is an enrolment that waits for approval; a host in
-  // quarantine (FAILED_PRECONDITION) after minutes, and the log says what to do. Recording goes on
+  // quarantine (FAILED_PRECONDITION) and one whose certificate is not accepted (UNAUTHENTICATED)
+  // or has expired meanwhile after minutes, and the log says what to do. Recording goes on
   // meanwhile. Returns an error only for what trying again cannot mend: not enrolled and no token,
-  // a refused token, a rejected enrolment, a revoked or removed host, damaged state, a state
-  // directory in use.
+  // a refused token, a rejected enrolment, a revoked or removed host, a state directory in use, and
+  // at the start damaged state or an expired certificate.
   absl::Status Run();
 
   // Ends Run: what is queued is delivered if that can be done in Config.drain_time, and is on the
@@ -47,13 +49,22 @@ class Agent {
   };
   absl::Status RunUntilStopped();
   absl::StatusOr<uplink::Identity> EnsureEnrolled();
+  // Renews `identity` outside of a session if that is due and none has lasted long enough for it;
+  // `last` is how the last one ended. PERMISSION_DENIED: as of a session; no other error.
+  absl::Status RenewOutside(const absl::Status& last, uplink::Identity& identity);
   // --enroll-again, and the token has not been used by this host yet.
   bool MustEnrollAgain() const;
   absl::Status StartRecording() ABSL_LOCKS_EXCLUDED(mutex_);
   void CheckSelf();
   Ended Serve(const uplink::Identity& identity) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Has the newest state sent instead of a change that the controller will never take, if that is
+  // why a session ended. `under_way`: it had sent a change that was not answered.
+  void PassOverRefused(const absl::Status& status, bool under_way);
   // Logs why there is no session and sleeps, or returns at once when stopped.
   void PauseAfter(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same for what waits for somebody to act.
+  void PauseForPeople(const std::string& why) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Sleep(absl::Duration pause) ABSL_LOCKS_EXCLUDED(mutex_);
   bool stopped() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   host::HostEnv& env_;
@@ -62,6 +73,8 @@ class Agent {
   Backoff backoff_;
   SelfWatch self_watch_;
   bool flat_ = false;
+  // The first delta queued when a session ended by INTERNAL with one under way; 0: none.
+  uint64_t refused_sequence_ = 0;
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<Recorder> recorder_;
 

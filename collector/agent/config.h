@@ -53,11 +53,15 @@ struct Config {
   // longer has an option, as the rest below has none.
   absl::Duration reconnect_min = absl::Seconds(1);
   absl::Duration reconnect_max = absl::Minutes(2);
-  // A session this long makes the window small again.
+  // A session this long makes the window small again; shorter ones that end by a renewal, one after
+  // the other, are paced like lost connections.
   absl::Duration worthwhile_session = absl::Minutes(1);
-  // What the controller refuses until somebody acts there (a quarantine): tried again after between
-  // this and twice this.
+  // What waits for somebody to act (a quarantine, a certificate that is not accepted or has
+  // expired): tried again after between this and twice this.
   absl::Duration refused_pause = absl::Minutes(5);
+  // A certificate that was asked for in a session and did not come, or could not be saved, is asked
+  // for again after this.
+  absl::Duration renewal_pause = absl::Hours(1);
   // A host that never had a plan waits this long for its controller's before it uses its own.
   absl::Duration first_plan_wait = absl::Seconds(5);
   // How long the end of the service may be put off to deliver what is queued.

@@ -130,6 +130,7 @@ bool Recorder::Await(Work& work) {
   interval = std::max(interval, kShortestInterval);
   // A clock that was set back makes nobody wait for hours.
   next_full_ = std::min(next_full_, now + interval);
+  quiet_until_ = std::min(quiet_until_, now + kQuiet);
   due = std::min(std::max({due, rate_.NextTime(now), quiet_until_}), next_full_);
   // Before the first full collection there is nothing that a change could change.
   if (tracker_.empty()) due = next_full_;
@@ -156,6 +157,12 @@ bool Recorder::Await(Work& work) {
 void Recorder::Run() {
   Work work;
   while (Await(work)) {
+    // Before what is collected now, which then need not be dropped for it.
+    if (work.snapshot.has_value() && !tracker_.empty()) {
+      spool_.Collapse(tracker_.facts(), *work.snapshot);
+      work.snapshot.reset();
+      Notify();
+    }
     sources::Scope scope;
     scope.all = work.full;
     bool collect = work.full;

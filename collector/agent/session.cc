@@ -30,7 +30,7 @@ absl::Status Session::Serve() {
   while (!renewed_ && status.ok()) {
     status = Act();
     if (!status.ok()) break;
-    auto message = parts_.uplink.Receive(NextDue());
+    auto message = parts_.uplink.Receive(NextDue() - parts_.clock.Now());
     if (absl::IsDeadlineExceeded(message.status())) continue;
     status = message.ok() ? Handle(*message) : message.status();
   }
@@ -70,9 +70,11 @@ absl::Status Session::Greet() {
     hello.set_facts_digest(flat_digests_.has_value() ? flat_digests_->digest() : "");
   }
   if (auto status = Send(message); !status.ok()) return status;
-  const absl::Time deadline = parts_.clock.Now() + kWelcomeTimeout;
+  absl::Time deadline = absl::InfiniteFuture();
   while (true) {
-    auto answer = parts_.uplink.Receive(std::min(deadline, drain_deadline()));
+    const absl::Time now = parts_.clock.Now();
+    deadline = std::min(deadline, now + kWelcomeTimeout);
+    auto answer = parts_.uplink.Receive(std::min(deadline, drain_deadline()) - now);
     if (drain_deadline() <= parts_.clock.Now()) return absl::CancelledError("stopping");
     // Woken for something else.
     if (absl::IsDeadlineExceeded(answer.status()) && parts_.clock.Now() < deadline) continue;
@@ -211,6 +213,7 @@ void Session::HandleSlowDown(const v1::SlowDown& slow_down) {
                  support::LogSafe(slow_down.reason()));
   }
   silent_until_ = std::max(silent_until_, now + pause);
+  silence_ = silent_until_ - now;
   owed_since_ = std::max(owed_since_, silent_until_);
 }
 
@@ -219,7 +222,10 @@ void Session::HandleRenewed(const v1::RenewResponse& renewed) {
       uplink::SaveIdentity(parts_.config.state_dir, parts_.identity.key_pem,
                            renewed.certificate_pem(), renewed.ca_bundle_pem());
   if (!saved.ok()) {
-    spdlog::error("renewed certificate not saved: {}", std::string(saved.message()));
+    spdlog::error("renewed certificate not saved: {}; it is asked for again in {}",
+                  std::string(saved.message()), absl::FormatDuration(parts_.config.renewal_pause));
+    renewal_owed_ = true;
+    next_renewal_ = parts_.clock.Now() + parts_.config.renewal_pause;
     return;
   }
   spdlog::info("certificate renewed");

@@ -55,6 +55,8 @@ class Session {
   bool welcomed() const { return welcomed_; }
   // The session speaks protocol version 1.
   bool flat() const { return flat_; }
+  // A delta was sent that the controller has not answered.
+  bool delta_under_way() const { return !under_way_.empty(); }
 
  private:
   absl::Status Greet();
@@ -68,6 +70,8 @@ class Session {
 
   // Sends whatever is due.
   absl::Status Act();
+  // A clock that was set back makes nobody wait for as long.
+  void ClampTimes(absl::Time now);
   absl::Status SendDeltas();
   // Makes the delta what the controller can apply: with a base it has, in its protocol version.
   // False: not now, a snapshot is being made.
@@ -87,10 +91,15 @@ class Session {
   bool flat_;
   bool welcomed_ = false;
   bool renewed_ = false;
-  bool renewal_asked_ = false;
+  // Not before this is a renewal asked for (again).
+  absl::Time next_renewal_ = absl::InfinitePast();
+  // A certificate came and could not be saved.
+  bool renewal_owed_ = false;
   absl::Duration heartbeat_interval_ = absl::Seconds(30);
   absl::Time next_heartbeat_;
   absl::Time silent_until_;
+  // How long that was when it was set.
+  absl::Duration silence_;
   v1::Limits limits_;
   Rate rate_;
 

@@ -19,6 +19,7 @@ constexpr size_t kMaximumUnsettled = 256;
 
 absl::Status Session::Act() {
   const absl::Time now = parts_.clock.Now();
+  ClampTimes(now);
   for (Recorder::Answered& answer : parts_.recorder.TakeAnswered()) {
     answers_.push_back(std::move(answer));
   }
@@ -35,8 +36,16 @@ absl::Status Session::Act() {
       (now >= drain || (parts_.spool.state().pending == 0 && answers_.empty()))) {
     return absl::CancelledError("drained");
   }
-  if (!renewal_asked_ && parts_.identity.RenewalDue(now)) return AskForRenewal();
+  const bool wanted = renewal_owed_ || parts_.identity.RenewalDue(now);
+  if (wanted && now >= next_renewal_) return AskForRenewal();
   return absl::OkStatus();
+}
+
+void Session::ClampTimes(absl::Time now) {
+  next_heartbeat_ = std::min(next_heartbeat_, now + heartbeat_interval_);
+  silent_until_ = std::min(silent_until_, now + silence_);
+  owed_since_ = std::min(owed_since_, std::max(now, silent_until_));
+  next_renewal_ = std::min(next_renewal_, now + parts_.config.renewal_pause);
 }
 
 bool Session::CanSend(const spool::Spool::State& state) const {
@@ -151,7 +160,7 @@ absl::Status Session::SendHeartbeat() {
 }
 
 absl::Status Session::AskForRenewal() {
-  renewal_asked_ = true;
+  next_renewal_ = parts_.clock.Now() + parts_.config.renewal_pause;
   auto request = uplink::MakeRequest(parts_.identity.key_pem);
   if (!request.ok()) return request.status();
   v1::FromCollector message;

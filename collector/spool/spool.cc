@@ -27,15 +27,6 @@ constexpr size_t kMaximumScanIds = 256;
 
 std::string FileOf(const std::string& dir) { return absl::StrCat(dir, "/spool"); }
 
-absl::Status SyncDirectory(const std::string& dir) {
-  const int fd = open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("open ", dir));
-  const int failed = fsync(fd);
-  const int why = errno;
-  close(fd);
-  return failed == 0 ? absl::OkStatus() : absl::ErrnoToStatus(why, absl::StrCat("sync ", dir));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Spool>> Spool::Open(Options options, const support::Clock& clock) {
@@ -253,7 +244,7 @@ void Spool::CollapseLocked(const v1::HostFacts& facts) {
   const bool fits = RecordLog::SizeOf(entry.payload.size()) < options_.max_bytes;
   pending_.push_back(std::move(entry));
   dirty_ = true;
-  if (!on_disk_ && clock_.Now() < retry_time_) return;
+  if (!on_disk_ && !RetryDue()) return;
   const bool was_on_disk = on_disk_;
   const absl::Status status =
       fits ? Rewrite(nullptr)
@@ -276,7 +267,7 @@ void Spool::Tidy(const v1::HostFacts& facts) {
 }
 
 void Spool::Mend(const v1::HostFacts& facts) {
-  if (clock_.Now() < retry_time_) return;
+  if (!RetryDue()) return;
   absl::Status status;
   if (pending_.empty()) {
     status = Rewrite(&facts);
@@ -331,7 +322,7 @@ absl::Status Spool::Rewrite(const v1::HostFacts* base) {
     unlink(temporary.c_str());
     return status;
   }
-  status = SyncDirectory(options_.dir);
+  status = support::SyncDirectory(options_.dir);
   log_ = *std::move(log);
   base_bytes_ = RecordLog::SizeOf(packed.size());
   for (size_t i = 0; i < pending_.size(); ++i) {
@@ -350,6 +341,11 @@ std::optional<RecordLog::Place> Spool::Write(uint8_t kind, absl::string_view pay
   if (place.ok()) return *place;
   Fail(place.status());
   return std::nullopt;
+}
+
+bool Spool::RetryDue() const {
+  const absl::Duration left = retry_time_ - clock_.Now();
+  return left <= absl::ZeroDuration() || left > options_.retry_interval;
 }
 
 void Spool::Fail(const absl::Status& status) {

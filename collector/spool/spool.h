@@ -134,6 +134,8 @@ class Spool {
   // A new file with what is queued and the facts acknowledged (`base`, if known).
   absl::Status Rewrite(const v1::HostFacts* base) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Mend(const v1::HostFacts& facts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Time to try a disk that refused. A clock that was set back puts nothing off.
+  bool RetryDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Fail(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Say(bool problem, const std::string& text) const;
   int64_t PendingBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -12,7 +12,8 @@
 namespace plimsoll::uplink {
 namespace {
 
-constexpr absl::Duration kEnrollTimeout = absl::Seconds(30);
+// Of Enroll and Renew.
+constexpr absl::Duration kCallTimeout = absl::Seconds(30);
 // How long a controller may take to end a session that we closed.
 constexpr absl::Duration kCloseTimeout = absl::Seconds(5);
 // A dead connection is noticed within a minute.
@@ -52,7 +53,7 @@ absl::StatusOr<Identity> Enroll(const std::string& controller, const std::string
   request.set_can_wait(true);
   v1::EnrollResponse response;
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(support::Clock::Real().Now() + kEnrollTimeout));
+  context.set_deadline(absl::ToChronoTime(support::Clock::Real().Now() + kCallTimeout));
   const auto channel = OpenChannel(controller, ca_pem, "", "");
   const absl::Status status = support::FromGrpc(
       v1::CollectorGateway::NewStub(channel)->Enroll(&context, request, &response));
@@ -77,6 +78,31 @@ absl::StatusOr<Identity> Enroll(const std::string& controller, const std::string
   return LoadIdentity(state_dir, support::Clock::Real().Now());
 }
 
+absl::StatusOr<Identity> Renew(const std::string& controller, const Identity& identity,
+                               const std::string& state_dir) {
+  auto signing_request = MakeRequest(identity.key_pem);
+  if (!signing_request.ok()) return signing_request.status();
+  v1::RenewRequest request;
+  request.set_certificate_signing_request(*std::move(signing_request));
+  v1::RenewResponse response;
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(support::Clock::Real().Now() + kCallTimeout));
+  const auto channel =
+      OpenChannel(controller, identity.ca_pem, identity.key_pem, identity.certificate_pem);
+  const absl::Status status = support::FromGrpc(
+      v1::CollectorGateway::NewStub(channel)->Renew(&context, request, &response));
+  if (!status.ok()) {
+    return absl::Status(status.code(),
+                        absl::StrCat("renew at ", controller, ": ", status.message()));
+  }
+  if (auto saved = SaveIdentity(state_dir, identity.key_pem, response.certificate_pem(),
+                                response.ca_bundle_pem());
+      !saved.ok()) {
+    return saved;
+  }
+  return LoadIdentity(state_dir, support::Clock::Real().Now());
+}
+
 Uplink::Uplink(const std::string& controller, const Identity& identity)
     : channel_(
           OpenChannel(controller, identity.ca_pem, identity.key_pem, identity.certificate_pem)),
@@ -93,12 +119,12 @@ Uplink::~Uplink() {
 
 bool Uplink::Send(const v1::FromCollector& message) { return stream_->Write(message); }
 
-absl::StatusOr<v1::ToCollector> Uplink::Receive(absl::Time deadline) {
+absl::StatusOr<v1::ToCollector> Uplink::Receive(absl::Duration patience) {
   absl::MutexLock lock(&mutex_);
   const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return interrupted_ || over_ || woken_ || !received_.empty();
   };
-  if (!mutex_.AwaitWithDeadline(absl::Condition(&ready), deadline)) {
+  if (!mutex_.AwaitWithTimeout(absl::Condition(&ready), patience)) {
     return absl::DeadlineExceededError("nothing received");
   }
   woken_ = false;

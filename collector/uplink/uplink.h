@@ -28,6 +28,12 @@ absl::StatusOr<Identity> Enroll(const std::string& controller, const std::string
                                 const std::string& token, const std::string& hostname,
                                 const std::string& state_dir);
 
+// Trades `identity` for one of the same host and key with a new certificate, and saves it below
+// `state_dir`; for who cannot have it from a session. Blocks up to 30 s. Errors: those of
+// CollectorGateway.Renew; UNAVAILABLE when nobody answers; others: it could not be saved.
+absl::StatusOr<Identity> Renew(const std::string& controller, const Identity& identity,
+                               const std::string& state_dir);
+
 // One session. Thread-compatible but for Interrupt, Wake and Cancel.
 class Uplink {
  public:
@@ -39,10 +45,10 @@ class Uplink {
   // False when the session is over; Finish says why.
   bool Send(const v1::FromCollector& message);
 
-  // The next message from the controller. DEADLINE_EXCEEDED: none until then. CANCELLED: Interrupt
-  // was called. UNAVAILABLE: the session is over; Finish says why. Wake makes it return
+  // The next message from the controller. DEADLINE_EXCEEDED: none for `patience`. CANCELLED:
+  // Interrupt was called. UNAVAILABLE: the session is over; Finish says why. Wake makes it return
   // DEADLINE_EXCEEDED at once.
-  absl::StatusOr<v1::ToCollector> Receive(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<v1::ToCollector> Receive(absl::Duration patience) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Makes the Receive under way, or else the next one, return if it has nothing. Any thread.
   void Wake() ABSL_LOCKS_EXCLUDED(mutex_);

@@ -42,6 +42,15 @@ absl::Status MakePrivateDirectory(const std::string& dir) {
   return absl::OkStatus();
 }
 
+absl::Status SyncDirectory(const std::string& dir) {
+  const int fd = open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("open ", dir));
+  absl::Cleanup close_fd = [fd] { close(fd); };
+  // EINVAL: a file system that has nothing to sync in a directory.
+  if (fsync(fd) == 0 || errno == EINVAL) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, absl::StrCat("sync ", dir));
+}
+
 absl::Status WritePrivateFile(const std::string& path, absl::string_view content, unsigned mode) {
   const std::string temporary = absl::StrCat(path, ".new");
   unlink(temporary.c_str());
@@ -62,7 +71,8 @@ absl::Status WritePrivateFile(const std::string& path, absl::string_view content
   if (rename(temporary.c_str(), path.c_str()) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("rename ", temporary, " to ", path));
   }
-  return absl::OkStatus();
+  const std::string dir = std::filesystem::path(path).parent_path();
+  return SyncDirectory(dir.empty() ? "." : dir);
 }
 
 absl::StatusOr<std::string> ReadKeyFile(const std::string& path, bool secret) {

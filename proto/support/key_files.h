@@ -12,8 +12,12 @@ namespace plimsoll::support {
 // Makes `dir` (0700) and its parents. Errors name the directory.
 absl::Status MakePrivateDirectory(const std::string& dir);
 
+// Puts the names in `dir` on the platter: what was made, renamed or removed there stays so.
+absl::Status SyncDirectory(const std::string& dir);
+
 // Writes `content` to `path` with mode 0600 (or `mode`), through a temporary file that is synced
-// and renamed, so that a crash leaves the old file or the new one.
+// and renamed, so that a crash leaves the old file or the new one. Once this returned OK a loss of
+// power leaves the new one.
 absl::Status WritePrivateFile(const std::string& path, absl::string_view content,
                               unsigned mode = 0600);
 

@@ -177,6 +177,7 @@ class Enrollment(unittest.TestCase):
         self.assertNotEqual((agent.state / "host.key").read_text(), (copy / "host.key").read_text())
         thief = self.agent(token=token, state=copy)
         wait_for(lambda: "certificate revoked" in self.log_of(thief), "a refusal", 30)
+        self.assertIn("if the host was enrolled again elsewhere, stop this collector", self.log_of(thief))
         self.assertEqual(self.connected()[0]["id"], host["id"])
         self.end(thief)
         # The option stays in the service's configuration: the token was used, and nothing happens.

@@ -28,7 +28,10 @@ inline constexpr absl::Duration kPatience = absl::Seconds(20);
 class FarSession {
  public:
   using Stream = grpc::ServerReaderWriter<v1::ToCollector, v1::FromCollector>;
-  FarSession(Stream* stream, grpc::ServerContext* context) : stream_(stream), context_(context) {}
+  // Says how the session ends when a delta comes; OK: it goes on.
+  using Judge = std::function<grpc::Status(const v1::FactsDelta&)>;
+  FarSession(Stream* stream, grpc::ServerContext* context, Judge judge)
+      : stream_(stream), context_(context), judge_(std::move(judge)) {}
 
   // The next message; nullopt when none comes for `patience`, or the session is over.
   std::optional<v1::FromCollector> Next(absl::Duration patience = kPatience) {
@@ -99,18 +102,21 @@ class FarSession {
   friend class FakeGateway;
   grpc::Status Run() {
     v1::FromCollector message;
-    while (stream_->Read(&message)) {
+    grpc::Status end;
+    while (end.ok() && stream_->Read(&message)) {
+      if (judge_ && message.has_facts_delta()) end = judge_(message.facts_delta());
       absl::MutexLock lock(&mutex_);
-      received_.push_back(message);
+      if (end.ok()) received_.push_back(message);
     }
     absl::MutexLock lock(&mutex_);
     over_ = true;
-    return grpc::Status::OK;
+    return end;
   }
 
   absl::Mutex mutex_;
   Stream* const stream_;
   grpc::ServerContext* const context_;
+  const Judge judge_;
   std::deque<v1::FromCollector> received_;
   bool over_ = false;
   bool ending_ = false;
@@ -139,15 +145,21 @@ class FakeGateway : public v1::CollectorGateway::Service {
     absl::MutexLock lock(&mutex_);
     refusal_ = status;
   }
-  // Waits until a session was refused.
-  bool AwaitRefused() {
+  // Waits until so many sessions were refused.
+  bool AwaitRefused(int count = 1) {
     absl::MutexLock lock(&mutex_);
-    const auto some = [this] { return refused_ > 0; };
+    const auto some = [&] { return refused_ >= count; };
     return mutex_.AwaitWithTimeout(absl::Condition(&some), kPatience);
   }
   int refused() {
     absl::MutexLock lock(&mutex_);
     return refused_;
+  }
+
+  // How deltas are judged in sessions that come from now on.
+  void JudgeDeltas(FarSession::Judge judge) {
+    absl::MutexLock lock(&mutex_);
+    judge_ = std::move(judge);
   }
 
   // The next session; null when none comes.
@@ -172,6 +184,21 @@ class FakeGateway : public v1::CollectorGateway::Service {
     return enroll_(*request, response);
   }
 
+  // How Renew answers who shows a certificate; not set: UNIMPLEMENTED.
+  void OnRenew(std::function<grpc::Status(const v1::RenewRequest&, v1::RenewResponse*)> answer) {
+    absl::MutexLock lock(&mutex_);
+    renew_ = std::move(answer);
+  }
+  grpc::Status Renew(grpc::ServerContext* context, const v1::RenewRequest* request,
+                     v1::RenewResponse* response) override {
+    absl::MutexLock lock(&mutex_);
+    if (!renew_) return Service::Renew(context, request, response);
+    if (!context->auth_context()->IsPeerAuthenticated()) {
+      return grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "no certificate");
+    }
+    return renew_(*request, response);
+  }
+
   grpc::Status Connect(grpc::ServerContext* context, FarSession::Stream* stream) override {
     std::shared_ptr<FarSession> session;
     {
@@ -180,7 +207,7 @@ class FakeGateway : public v1::CollectorGateway::Service {
         ++refused_;
         return refusal_;
       }
-      session = std::make_shared<FarSession>(stream, context);
+      session = std::make_shared<FarSession>(stream, context, judge_);
       sessions_.push_back(session);
     }
     return session->Run();
@@ -193,6 +220,8 @@ class FakeGateway : public v1::CollectorGateway::Service {
   std::deque<std::shared_ptr<FarSession>> sessions_;
   grpc::Status refusal_;
   std::function<grpc::Status(const v1::EnrollRequest&, v1::EnrollResponse*)> enroll_;
+  std::function<grpc::Status(const v1::RenewRequest&, v1::RenewResponse*)> renew_;
+  FarSession::Judge judge_;
   int refused_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };

@@ -35,6 +35,23 @@ TEST_F(AgentFaultTest, AQuarantinedHostWaitsLongAndGoesOnObserving) {
   EXPECT_EQ(gateway_.refused(), 1);
 }
 
+TEST_F(AgentFaultTest, ACertificateThatIsNotAcceptedWaitsLongAndIsTriedAgain) {
+  config_.refused_pause = absl::Minutes(5);
+  gateway_.RefuseAll(grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "certificate revoked"));
+  Start();
+  EXPECT_TRUE(gateway_.AwaitRefused());
+  EXPECT_EQ(gateway_.Accept(absl::Milliseconds(300)), nullptr);
+  EXPECT_EQ(gateway_.refused(), 1);
+  EXPECT_TRUE(Stop().ok());
+  // A database that was restored once more: the certificate is known again.
+  config_.refused_pause = absl::Milliseconds(50);
+  Start();
+  EXPECT_TRUE(gateway_.AwaitRefused(3));
+  gateway_.RefuseAll(grpc::Status::OK);
+  Session();
+  EXPECT_TRUE(Stop().ok());
+}
+
 TEST_F(AgentFaultTest, AReleasedHostDeliversWhatItSawInQuarantine) {
   config_.refused_pause = absl::Milliseconds(100);
   config_.first_plan_wait = absl::ZeroDuration();
@@ -127,6 +144,83 @@ TEST_F(AgentFaultTest, FactsLargerThanTheControllerAcceptsAreNotSentAgainAndAgai
   EXPECT_FALSE(session->NextDelta().has_value());
   EXPECT_TRUE(session->AwaitOver());
   EXPECT_EQ(gateway_.Accept(absl::Milliseconds(300)), nullptr);
+}
+
+// What the controller says to every delta that is no full snapshot.
+class RefusedDeltaTest : public AgentTest,
+                         public ::testing::WithParamInterface<grpc::StatusCode> {};
+
+TEST_P(RefusedDeltaTest, TheNewestStateIsSentInstead) {
+  Start();
+  auto session = Session();
+  Take(*session);
+  gateway_.RefuseAll(grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"));
+  session->Drop();
+  for (const char* id : {"a", "b"}) {
+    const int before = host_->collections();
+    host_->Run(id);
+    ASSERT_TRUE(host_->AwaitCollections(before + 1));
+  }
+  gateway_.JudgeDeltas([](const v1::FactsDelta& delta) {
+    return delta.base_digest().empty() ? grpc::Status::OK : grpc::Status(GetParam(), "not this");
+  });
+  gateway_.RefuseAll(grpc::Status::OK);
+  std::optional<v1::FactsDelta> delta;
+  for (int i = 0; i < 8 && !delta.has_value(); ++i) {
+    session = Session();
+    EXPECT_FALSE(welcome_.resync());
+    delta = session->NextDelta();
+  }
+  ASSERT_TRUE(delta.has_value());
+  EXPECT_EQ(delta->gap().dropped_count(), 1);
+  EXPECT_TRUE(store_.Take(*delta));
+  session->Ack(delta->sequence());
+  EXPECT_THAT(Stored(), ElementsAre("a", "b"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Codes, RefusedDeltaTest,
+                         ::testing::Values(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                           grpc::StatusCode::INVALID_ARGUMENT,
+                                           grpc::StatusCode::NOT_FOUND,
+                                           grpc::StatusCode::INTERNAL));
+
+TEST_F(AgentFaultTest, AnInternalErrorOnceKeepsTheHistory) {
+  Start();
+  auto session = Session();
+  Take(*session);
+  std::atomic<int> judged = 0;
+  gateway_.JudgeDeltas([&](const v1::FactsDelta&) {
+    return judged++ > 0 ? grpc::Status::OK
+                        : grpc::Status(grpc::StatusCode::INTERNAL, "a proxy lost the connection");
+  });
+  gateway_.RefuseAll(grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"));
+  session->Drop();
+  for (const char* id : {"a", "b"}) {
+    const int before = host_->collections();
+    host_->Run(id);
+    ASSERT_TRUE(host_->AwaitCollections(before + 1));
+  }
+  gateway_.RefuseAll(grpc::Status::OK);
+  session = Session();
+  EXPECT_FALSE(session->NextDelta().has_value());
+  session = Session();
+  EXPECT_EQ(Take(*session).sequence(), 2u);
+  EXPECT_EQ(Take(*session).sequence(), 3u);
+  EXPECT_THAT(Stored(), ElementsAre("a", "b"));
+  EXPECT_TRUE(Stop().ok());
+}
+
+TEST_F(AgentFaultTest, AClockThatWasSetBackPutsNoHeartbeatOff) {
+  welcome_.mutable_heartbeat_interval()->set_seconds(0);
+  welcome_.mutable_heartbeat_interval()->set_nanos(100'000'000);
+  Start();
+  auto session = Session();
+  Take(*session);
+  clock_.Set(-absl::Hours(3));
+  for (int i = 0; i < 3; ++i) {
+    const auto message = session->Next();
+    ASSERT_TRUE(message.has_value() && message->has_heartbeat()) << i;
+  }
 }
 
 TEST_F(AgentFaultTest, AtTheEndWhatIsQueuedIsStillDelivered) {

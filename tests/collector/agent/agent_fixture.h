@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -16,6 +17,17 @@
 #include "tests/support/fake_gateway.h"
 
 namespace plimsoll::agent {
+
+// The machine's clock, and a test may set it.
+class SetClock : public support::Clock {
+ public:
+  absl::Time Now() const override { return Real().Now() + absl::Milliseconds(ahead_ms_.load()); }
+  // From the true time on; negative: behind it. Any thread.
+  void Set(absl::Duration ahead) { ahead_ms_ = absl::ToInt64Milliseconds(ahead); }
+
+ private:
+  std::atomic<int64_t> ahead_ms_ = 0;
+};
 
 class AgentTest : public ::testing::Test {
  protected:
@@ -93,6 +105,12 @@ class AgentTest : public ::testing::Test {
     return *delta;
   }
 
+  // Waits until the collector knows every acknowledgement: no sooner does it confirm a scan.
+  static void Settle(test::FarSession& session) {
+    session.Scan("settled");
+    EXPECT_TRUE(session.NextAnswer().has_value());
+  }
+
   // Containers of the facts stored, by id; privileged ones with "!".
   std::vector<std::string> Stored() const {
     std::vector<std::string> ids;
@@ -106,8 +124,10 @@ class AgentTest : public ::testing::Test {
   test::FakeGateway gateway_{authority_};
   std::shared_ptr<FakeHost> host_ = std::make_shared<FakeHost>();
   test::FakeEngineHost engine_;
-  host::HostEnv env_{engine_.docker, engine_.files,   engine_.env.files_of_process, engine_.audit,
-                     engine_.names,  engine_.systemd, support::Clock::Real()};
+  SetClock clock_;
+  host::HostEnv env_{engine_.docker, engine_.files, engine_.env.files_of_process,
+                     engine_.audit,  engine_.names, engine_.systemd,
+                     clock_};
   Config config_;
   v1::Welcome welcome_;
   v1::Hello hello_;

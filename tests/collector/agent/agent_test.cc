@@ -39,6 +39,26 @@ TEST_F(AgentTest, SendsEverythingOnceAndThenWhatChanged) {
   EXPECT_TRUE(Stop().ok());
 }
 
+TEST_F(AgentTest, WhatChangesDuringTheFirstCollectionIsADeltaOfItsOwn) {
+  welcome_.mutable_heartbeat_interval()->set_seconds(0);
+  welcome_.mutable_heartbeat_interval()->set_nanos(100'000'000);
+  host_->Hold(true);
+  Start();
+  auto session = Session();
+  ASSERT_TRUE(host_->AwaitCollections(1));
+  // By now the session found nothing to send and asked for a snapshot.
+  ASSERT_TRUE(session->Next().has_value());
+  host_->Run("a");
+  host_->Hold(false);
+  const auto first = session->NextDelta();
+  const auto second = session->NextDelta();
+  ASSERT_TRUE(first.has_value() && second.has_value());
+  EXPECT_TRUE(first->base_digest().empty());
+  EXPECT_EQ(second->base_digest(), first->new_digest());
+  EXPECT_FALSE(second->has_gap());
+  session->Ack(second->sequence());
+}
+
 TEST_F(AgentTest, NoMoreIsUnderWayThanTheControllerAllows) {
   welcome_.mutable_limits()->set_max_unacknowledged_deltas(2);
   Start();
@@ -65,6 +85,7 @@ TEST_F(AgentTest, ALostConnectionLosesAndRepeatsNothing) {
   Start();
   auto session = Session();
   Take(*session);
+  Settle(*session);
   host_->Run("a");
   const auto lost = session->NextDelta();
   ASSERT_TRUE(lost.has_value());
@@ -189,6 +210,7 @@ TEST_F(AgentTest, WhatHappensWhileDisconnectedArrivesWithItsTimesAfterARestart) 
   Start();
   auto session = Session();
   Take(*session);
+  Settle(*session);
   gateway_.RefuseAll(grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now"));
   session->Drop();
   for (const char* id : {"a", "b"}) {

@@ -126,6 +126,19 @@ TEST_F(KeyFilesTest, ErrorsNameTheFile) {
   EXPECT_FALSE(absl::StrContains(status.message(), "secret")) << status;
 }
 
+TEST_F(KeyFilesTest, ADirectoryIsSyncedOrNamed) {
+  EXPECT_TRUE(SyncDirectory(dir_).ok());
+  const absl::Status status = SyncDirectory(dir_ + "/none");
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+  EXPECT_TRUE(absl::StrContains(status.message(), dir_ + "/none")) << status;
+  // A file of the working directory has no folder in its name.
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(dir_);
+  EXPECT_TRUE(WritePrivateFile("here", "secret").ok());
+  std::filesystem::current_path(before);
+  EXPECT_EQ(*ReadKeyFile(dir_ + "/here", true), "secret");
+}
+
 TEST_F(KeyFilesTest, DirectoriesAreForTheirOwner) {
   const std::string made = dir_ + "/a/b/pki";
   ASSERT_TRUE(MakePrivateDirectory(made).ok());
