@@ -42,7 +42,6 @@ namespace plimsoll::controller {
 namespace {
 
 using support::WarnUnlessOk;
-
 // Commits under way when the controller stops have this long, calls that are open as long again.
 constexpr absl::Duration kDrainTime = absl::Seconds(10);
 // A controller says this often within --controller-timeout that it lives.
@@ -157,8 +156,7 @@ class RealServer : public Server {
     reevaluator_.Stop();
     surface_.Drain();
     gateway_.Drain(kDrainTime);
-    const auto deadline = absl::ToChronoTime(clock_.Now() + kDrainTime);
-    collector_server_->Shutdown(deadline);
+    collector_server_->Shutdown(absl::ToChronoTime(clock_.Now() + kDrainTime));
     surface_.Stop(kDrainTime);
     collector_server_.reset();
     life_.Stop();
@@ -206,30 +204,28 @@ class RealServer : public Server {
   // After Listen: what it tells changes what is served.
   void FollowFeed() {
     feed_ = std::make_unique<store::ChangeFeed>(
-        url_,
-        store::ChangeFeed::Callbacks{
-            .hosts = [this](std::vector<std::string> ids) { index_.Changed(ids); },
-            .scan = [this](std::string id) { board_.OnScanChanged(id); },
-            .access = [this](std::vector<std::string> ids) { authenticator_.Forget(ids); },
-            .connected =
-                [this] {
-                  index_.CatchUp();
-                  authenticator_.ForgetAll();
-                  book_.Changed();
-                  WarnUnlessOk("authorities not read", authorities_->Reload());
-                },
-            .policy = [this] { book_.Changed(); },
-            .authority = [this] { WarnUnlessOk("authorities not read", authorities_->Reload()); }});
+        url_, store::ChangeFeed::Callbacks{
+                  .hosts = [this](std::vector<std::string> ids) { index_.Changed(ids); },
+                  .scan = [this](std::string id) { board_.OnScanChanged(id); },
+                  .access = [this](std::vector<std::string> ids) { authenticator_.Forget(ids); },
+                  .connected =
+                      [this] {
+                        index_.CatchUp();
+                        authenticator_.ForgetAll();
+                        book_.Changed();
+                        WarnUnlessOk("authorities not read", authorities_->Reload());
+                      },
+                  .policy = [this] { book_.Changed(); },
+                  .authority = [this] { ReloadAuthorities(); }});
   }
 
   // Four threads: what keeps the controller alive never waits for what takes long.
   void StartTimers() {
     const absl::Duration beat = config_.controller_timeout / kBeatsPerTimeout;
     const std::string name = config_.controller_name.empty() ? Hostname() : config_.controller_name;
-    life_.Add("beat", beat, [this, name] {
-      WarnUnlessOk("sign of life not stored", store_->controllers().Beat(id_, name, clock_.Now()));
-    });
-    life_.Add("expire controllers", beat, [this] { upkeep_.ExpireControllers(); });
+    // At once: reading the fleet took its time.
+    life_.Add(
+        "beat", beat, [this, name] { upkeep_.Beat(name); }, true);
     life_.Add("sessions", absl::Seconds(1), [this] { gateway_.Tick(); });
     life_.Add("staleness", absl::Seconds(1), [this] {
       index_.Seen(sessions_.Heard(clock_.Now() - absl::Seconds(2)));
@@ -249,6 +245,7 @@ class RealServer : public Server {
                       [this] { WarnUnlessOk("day not kept", days_.Keep()); });
     upkeep_timer_.Add("last uses", absl::Minutes(1),
                       [this] { WarnUnlessOk("last uses not noted", authenticator_.FlushUses()); });
+    upkeep_timer_.Add("authorities", absl::Minutes(1), [this] { ReloadAuthorities(); });
     upkeep_.AddTo(upkeep_timer_);
     upkeep_timer_.Start();
   }
@@ -296,9 +293,15 @@ class RealServer : public Server {
     if (!listening_) return;
     auto identities = MakeIdentities(config_, *authorities_, clock_.Now());
     WarnUnlessOk("no certificate of the new authority", identities.status());
+    follow_again_ = !identities.ok();
     if (!identities.ok()) return;
     tls_.Set(std::move(identities->own), authorities_->BundlePem());
     surface_.SetIdentity(identities->shown);
+  }
+
+  void ReloadAuthorities() {
+    WarnUnlessOk("authorities not read", authorities_->Reload());
+    if (follow_again_) FollowAuthorities();
   }
 
   scans::HostResolver Resolver() {
@@ -333,6 +336,7 @@ class RealServer : public Server {
   // Hosts were read that are judged under another policy than this controller's.
   std::atomic<bool> judged_elsewhere_{false};
   absl::Time next_wake_ = absl::InfinitePast();
+  std::atomic<bool> follow_again_{false};
   // Before the index, whose thread wakes it.
   reevaluate::Reevaluator reevaluator_;
   fleet::FleetIndex index_;
@@ -371,9 +375,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
   if (!url.ok()) return url.status();
   std::unique_ptr<store::EmbeddedCluster> cluster;
   if (url->empty()) {
-    store::EmbeddedCluster::Options options;
-    options.data_dir = config.data_dir;
-    auto started = store::EmbeddedCluster::Start(options);
+    auto started = store::EmbeddedCluster::Start({.data_dir = config.data_dir});
     if (!started.ok()) return started.status();
     cluster = *std::move(started);
     *url = cluster->url();

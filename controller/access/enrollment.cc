@@ -47,8 +47,10 @@ void Enrollment::Tell(const std::string& object, const std::string& hostname,
 
 bool Enrollment::MayTry() {
   absl::MutexLock lock(&mutex_);
-  if (clock_.Now() - minute_ >= absl::Minutes(1)) {
-    minute_ = clock_.Now();
+  const absl::Time now = clock_.Now();
+  // A clock that was set back must not refuse for as long.
+  if (now < minute_ || now - minute_ >= absl::Minutes(1)) {
+    minute_ = now;
     refused_ = 0;
   }
   return refused_ < options_.refused_per_minute;
@@ -152,7 +154,8 @@ absl::StatusOr<v1::RenewResponse> Enrollment::Reissue(const std::string& host_id
   if (!certificate.ok()) return certificate.status();
   const absl::Status recorded =
       store_.RecordCertificate({certificate->serial, host_id, certificate->not_before,
-                                certificate->not_after, certificate->trust});
+                                certificate->not_after, certificate->trust},
+                               serial);
   if (!recorded.ok()) return recorded;
   spdlog::info("certificate renewed host={} serial={}", host_id, certificate->serial);
   v1::RenewResponse response;

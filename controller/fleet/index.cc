@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace plimsoll::fleet {
 namespace {
@@ -220,9 +221,19 @@ void FleetIndex::Run() {
 }
 
 absl::Status FleetIndex::LookForChanges() {
-  auto ids = store_.ChangedSince(moment_);
-  if (!ids.ok()) return ids.status();
+  store::Moment since = moment_;
+  {
+    absl::MutexLock lock(&queue_mutex_);
+    since.xmin = std::min(since.xmin, std::exchange(loaded_at_, store::kNever).xmin);
+  }
+  const store::Moment from = since;
+  auto ids = store_.ChangedSince(since);
   absl::MutexLock lock(&queue_mutex_);
+  if (!ids.ok()) {
+    loaded_at_.xmin = std::min(loaded_at_.xmin, from.xmin);
+    return ids.status();
+  }
+  moment_ = since;
   changed_.insert(ids->begin(), ids->end());
   return absl::OkStatus();
 }
@@ -289,6 +300,10 @@ absl::Status FleetIndex::SetDocuments(std::vector<v1::Baseline> documents) {
     content_.swap(fresh);
   }
   // What changed while it was read went to the old columns.
+  {
+    absl::MutexLock lock(&queue_mutex_);
+    loaded_at_.xmin = std::min(loaded_at_.xmin, moment->xmin);
+  }
   CatchUp();
   return absl::OkStatus();
 }

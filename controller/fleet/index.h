@@ -138,6 +138,8 @@ class FleetIndex {
   absl::flat_hash_set<std::string> changed_ ABSL_GUARDED_BY(queue_mutex_);
   absl::flat_hash_set<std::string> silent_ ABSL_GUARDED_BY(queue_mutex_);
   bool behind_ ABSL_GUARDED_BY(queue_mutex_) = false;
+  // Of columns that were loaded beside the thread: it looks for changes from there on.
+  store::Moment loaded_at_ ABSL_GUARDED_BY(queue_mutex_) = store::kNever;
   bool stopped_ ABSL_GUARDED_BY(queue_mutex_) = false;
   // Announcements, and how many of them are read for certain.
   uint64_t announced_ ABSL_GUARDED_BY(queue_mutex_) = 0;

@@ -146,9 +146,11 @@ void GatewayService::Tick() {
   absl::Time since;
   {
     absl::MutexLock lock(&mutex_);
-    if (flushing_ || now < next_flush_) return;
+    // A clock that was set back must not silence it for as long.
+    const absl::Duration interval = context_.parts.options.last_seen_interval;
+    if (flushing_ || (now < next_flush_ && next_flush_ - now <= interval)) return;
     flushing_ = true;
-    next_flush_ = now + context_.parts.options.last_seen_interval;
+    next_flush_ = now + interval;
     since = seen_until_;
   }
   context_.answer_lane.Add([this, since, now] { Flush(since, now); });

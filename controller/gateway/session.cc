@@ -219,7 +219,7 @@ void Session::Tick(absl::Time now) {
         return;
       }
     } else if (held_) {
-      if (now < hold_until_) return;
+      if (now < hold_until_ && hold_until_ - now <= kLongestPause) return;
       held_ = false;
       ReadNext();
       return;

@@ -57,6 +57,8 @@ struct ScanBoard::State {
 
   absl::Mutex mutex;
   absl::flat_hash_map<std::string, Session> sessions ABSL_GUARDED_BY(mutex);
+  // Host to session, where the database did not say what the host owes.
+  std::map<std::string, uint64_t> unasked ABSL_GUARDED_BY(mutex);
   absl::flat_hash_map<std::string, Running> running ABSL_GUARDED_BY(mutex);
   std::map<std::string, Watched> watched ABSL_GUARDED_BY(mutex);
   uint64_t next_watch ABSL_GUARDED_BY(mutex) = 1;
@@ -150,13 +152,22 @@ bool ScanBoard::Learn(const std::string& id) {
 void ScanBoard::AddSession(const std::string& host_id, uint64_t session_id, Ask ask) {
   {
     absl::MutexLock lock(&state_->mutex);
-    state_->sessions[host_id] = {session_id, ask};
+    State::Session& session = state_->sessions[host_id];
+    // A newer one was added first.
+    if (session.id > session_id) return;
+    session = {session_id, ask};
   }
+  if (AskPending(host_id, session_id, ask)) return;
+  absl::MutexLock lock(&state_->mutex);
+  state_->unasked[host_id] = session_id;
+}
+
+bool ScanBoard::AskPending(const std::string& host_id, uint64_t session_id, const Ask& ask) {
   auto pending = store_.TakePending(host_id);
   if (!pending.ok()) {
     spdlog::warn("pending scans unknown host={} error=\"{}\"", host_id,
                  pending.status().ToString());
-    return;
+    return false;
   }
   for (const store::PendingScan& scan : *pending) {
     {
@@ -166,6 +177,31 @@ void ScanBoard::AddSession(const std::string& host_id, uint64_t session_id, Ask 
     }
     ask(scan);
     state_->Tell(scan.scan_id, clock_.Now(), false);
+  }
+  return true;
+}
+
+void ScanBoard::AskAgain() {
+  while (true) {
+    std::string host_id;
+    State::Session session;
+    {
+      absl::MutexLock lock(&state_->mutex);
+      const auto first = state_->unasked.begin();
+      if (first == state_->unasked.end()) return;
+      host_id = first->first;
+      const auto open = state_->sessions.find(host_id);
+      if (open == state_->sessions.end() || open->second.id != first->second) {
+        state_->unasked.erase(first);
+        continue;
+      }
+      session = open->second;
+    }
+    // The next tick tries again.
+    if (!AskPending(host_id, session.id, session.ask)) return;
+    absl::MutexLock lock(&state_->mutex);
+    const auto done = state_->unasked.find(host_id);
+    if (done != state_->unasked.end() && done->second == session.id) state_->unasked.erase(done);
   }
 }
 
@@ -278,6 +314,7 @@ void ScanBoard::Tick() {
     return;
   }
   for (const std::string& id : *running) Learn(id);
+  AskAgain();
   const absl::flat_hash_set<std::string> alive(running->begin(), running->end());
   std::vector<std::string> watched;
   {

@@ -60,6 +60,10 @@ class ScanBoard {
   struct State;
   // Asks the sessions here that owe an answer, once; returns whether any was OFFLINE before.
   bool Learn(const std::string& id);
+  // Asks a session for all that its host owes. False: the database did not say what that is.
+  bool AskPending(const std::string& host_id, uint64_t session_id, const Ask& ask);
+  // The sessions for which AskPending came to nothing.
+  void AskAgain();
   void End(const std::vector<std::string>& ids);
 
   store::ScanStore& store_;

@@ -16,9 +16,9 @@ namespace plimsoll::store {
 class EmbeddedCluster {
  public:
   struct Options {
-    std::string data_dir;
+    std::string data_dir = {};
     // Where postgres and initdb are; empty: looked for (/usr/lib/postgresql/*/bin, PATH).
-    std::string bin_dir;
+    std::string bin_dir = {};
     // System user to run as when the controller is root; PostgreSQL never runs as root.
     std::string run_as = "postgres";
   };

@@ -94,8 +94,11 @@ class EnrollmentStore {
   absl::StatusOr<v1::Enrollment> Decide(const v1::Enrollment& decision, absl::Time now,
                                         absl::Time expires);
 
-  // Renewal. NOT_FOUND: no such host; PERMISSION_DENIED: revoked or removed.
-  absl::Status RecordCertificate(const CertificateRecord& certificate);
+  // Renewal by who presented the certificate `presented` (a serial; empty: not looked at).
+  // NOT_FOUND: no such host; PERMISSION_DENIED: it is revoked or removed; UNAUTHENTICATED: that
+  // certificate is not the host's, or revoked by now.
+  absl::Status RecordCertificate(const CertificateRecord& certificate,
+                                 const std::string& presented = "");
 
   // Revokes the host and every certificate of it; its session is fenced off. NOT_FOUND. Idempotent.
   absl::Status RevokeHost(const std::string& host_id, const std::string& reason, absl::Time now);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,8 @@ struct HostState {
 struct Moment {
   uint64_t xmin = 0;
 };
+// Later than all.
+inline constexpr Moment kNever = {std::numeric_limits<uint64_t>::max()};
 
 // A day under a baseline.
 struct StoredDay {

@@ -40,6 +40,20 @@ void Upkeep::AddTo(support::Ticker& ticker) {
       "retention", absl::Hours(6), [this] { RetainHistory(); }, true);
 }
 
+void Upkeep::Beat(const std::string& name) {
+  const absl::Time now = clock_.Now();
+  const absl::Status stored = store_.controllers().Beat(controller_.actor_id(), name, now);
+  WarnUnlessOk("sign of life not stored", stored);
+  if (!stored.ok()) return;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (now < last_beat_ || now - last_beat_ > options_.controller_timeout / 2) steady_since_ = now;
+    last_beat_ = now;
+    if (now - steady_since_ < options_.controller_timeout) return;
+  }
+  ExpireControllers();
+}
+
 void Upkeep::ExpireControllers() {
   const auto ended = store_.controllers().ExpireDead(options_.controller_timeout);
   if (!ended.ok()) return WarnUnlessOk("dead controllers not ended", ended.status());

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "controller/access/activity_log.h"
 #include "controller/store/store.h"
@@ -32,11 +34,13 @@ class Upkeep {
   Upkeep(store::Store& store, access::ActivityLog& activity, const support::Clock& clock,
          v1::Activity controller, UpkeepOptions options);
 
-  // Has `ticker` do all of the below but ExpireControllers, each when it is due. Borrows this.
+  // Has `ticker` do all of the below but Beat, each when it is due. Borrows this.
   void AddTo(support::Ticker& ticker);
 
-  // Ends the sessions of controllers that are silent for too long.
-  void ExpireControllers();
+  // Says that this controller, called `name`, lives; call it several times within
+  // controller_timeout. Ends the sessions of controllers that are silent for too long, once this
+  // one has said so for as long without a gap: while the database was away, all were silent.
+  void Beat(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
   void RemoveUnseenHosts();
   // History, scans and runs of schedules.
   void RetainHistory();
@@ -48,6 +52,7 @@ class Upkeep {
   void RemoveOldCertificates();
 
  private:
+  void ExpireControllers();
   void RemoveOldScans(absl::Time before);
   v1::Activity Did(const std::string& action, const std::string& object) const;
 
@@ -56,6 +61,10 @@ class Upkeep {
   const support::Clock& clock_;
   const v1::Activity controller_;
   const UpkeepOptions options_;
+  absl::Mutex mutex_;
+  absl::Time last_beat_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  // Beats have come without a gap from here on.
+  absl::Time steady_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
 };
 
 }  // namespace plimsoll::upkeep

@@ -31,14 +31,18 @@ class Receiver : public pqxx::notification_receiver {
   std::vector<std::string> ids_;
 };
 
-// Waits until the server has said something. False: `stop_fd` did.
+// Waits until the server may have said something. False: `stop_fd` did.
 bool Await(pqxx::connection& connection, int stop_fd) {
   while (true) {
     pollfd fds[] = {{connection.sock(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
     const int ready = poll(fds, 2, kIdleMillis);
     if (fds[1].revents != 0) return false;
     if (ready > 0) return true;
-    if (ready == 0) pqxx::nontransaction(connection).exec("SELECT 1");
+    if (ready == 0) {
+      pqxx::nontransaction(connection).exec("SELECT 1");
+      // What came in beside its answer is taken already: nothing would wake us for it.
+      return true;
+    }
   }
 }
 

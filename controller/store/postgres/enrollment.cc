@@ -204,13 +204,21 @@ absl::Status EnrollmentStore::Enroll(const std::string& secret_hash, const std::
   });
 }
 
-absl::Status EnrollmentStore::RecordCertificate(const CertificateRecord& certificate) {
+absl::Status EnrollmentStore::RecordCertificate(const CertificateRecord& certificate,
+                                                const std::string& presented) {
   return pool_.Transact("record a certificate", [&](Transaction& tx) -> absl::Status {
     const pqxx::result rows = tx.Exec(kLockHost, certificate.host_id);
     if (rows.empty()) return absl::NotFoundError(absl::StrCat("no host ", certificate.host_id));
     if (rows[0][0].as<bool>() || rows[0][1].as<bool>()) {
       return absl::PermissionDeniedError(absl::StrCat(
           "host ", certificate.host_id, rows[0][1].as<bool>() ? " is removed" : " is revoked"));
+    }
+    if (!presented.empty()) {
+      // The host may have been enrolled again since the certificate was looked at.
+      const pqxx::result known = tx.Exec(kCheck, Text(presented));
+      if (known.empty() || TextOf(known[0][0]) != certificate.host_id || known[0][1].as<bool>()) {
+        return absl::UnauthenticatedError("certificate unknown or revoked");
+      }
     }
     AddCertificate(tx, certificate);
     return absl::OkStatus();

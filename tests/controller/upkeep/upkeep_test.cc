@@ -217,11 +217,28 @@ TEST_F(UpkeepTest, SessionsOfDeadControllersEnd) {
   start.time = At(2);
   ASSERT_TRUE(store_->hosts().BeginSession(start).ok());
   const auto upkeep = With({.controller_timeout = absl::Minutes(1)});
-  upkeep->ExpireControllers();
-  EXPECT_EQ(store_->hosts().Get("h1")->connection(), v1::Host::CONNECTED);
+  const auto connected = [this] {
+    return store_->hosts().Get("h1")->connection() == v1::Host::CONNECTED;
+  };
+  const auto beat = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      clock_.Advance(absl::Seconds(20));
+      upkeep->Beat("one");
+    }
+  };
+  beat(5);
+  EXPECT_TRUE(connected()) << "it lives";
+  // The database was away, and both were silent: the other has as long as it is allowed.
+  clock_.Advance(absl::Minutes(2));
   Sql("UPDATE controller SET seen = now() - interval '2 minutes'");
-  upkeep->ExpireControllers();
-  EXPECT_EQ(store_->hosts().Get("h1")->connection(), v1::Host::DISCONNECTED);
+  beat(3);
+  EXPECT_TRUE(connected());
+  ASSERT_TRUE(store_->controllers().Beat("c-2", "two", clock_.Now()).ok());
+  beat(3);
+  EXPECT_TRUE(connected()) << "it is back";
+  Sql("UPDATE controller SET seen = now() - interval '2 minutes' WHERE id = 'c-2'");
+  beat(1);
+  EXPECT_FALSE(connected());
 }
 
 // A controller that was down for longer than hosts may be unseen must not remove them all.

@@ -218,6 +218,9 @@ TEST_F(EnrollmentQueueTest, AHostEnrolsAgainAndKeepsItsId) {
   EXPECT_TRUE(absl::IsUnauthenticated(Enroll("again", "k2", "h2")));
   ASSERT_TRUE(Enroll("again", "k2", "h1").ok());
   EXPECT_TRUE(absl::IsUnauthenticated(enrollment().CheckCertificate("serial h1 k1", "h1")));
+  // A renewal that had looked at its certificate just before.
+  EXPECT_TRUE(absl::IsUnauthenticated(
+      enrollment().RecordCertificate({"late", "h1", At(30), At(900)}, "serial h1 k1")));
   EXPECT_TRUE(enrollment().CheckCertificate("serial h1 k2", "h1").ok());
   auto host = store_->hosts().Get("h1");
   ASSERT_TRUE(host.ok()) << host.status();

@@ -139,6 +139,13 @@ TEST_F(EnrollmentTest, CertificatesAreCheckedAgainstTheirHost) {
   EXPECT_TRUE(
       absl::IsAlreadyExists(enrollment().RecordCertificate({"renewed", "h1", At(1), At(2)})));
   EXPECT_TRUE(absl::IsNotFound(enrollment().RecordCertificate({"x", "h9", At(1), At(2)})));
+  // Only who has a certificate gets the next one.
+  EXPECT_TRUE(enrollment().RecordCertificate({"next", "h1", At(1), At(2)}, "renewed").ok());
+  for (const char* presented : {"serial h2", "none"}) {
+    EXPECT_TRUE(absl::IsUnauthenticated(
+        enrollment().RecordCertificate({"z", "h1", At(1), At(2)}, presented)))
+        << presented;
+  }
 
   EXPECT_TRUE(enrollment().CheckCertificate("serial h1", "h1").ok());
   EXPECT_TRUE(enrollment().CheckCertificate("renewed", "h1").ok());
