@@ -84,6 +84,13 @@ absl::StatusOr<EnrollmentTicket> EnrollmentStore::Ask(const EnrollmentRequest& r
   return pool_.Transact("ask to enrol", [&](Transaction& tx) -> absl::StatusOr<EnrollmentTicket> {
     const pqxx::result tokens = FindToken(tx, request.secret_hash, now);
     if (tokens.empty()) return WhyNot(tx, request.secret_hash);
+    const pqxx::result enrolled = FindEnrolled(tx, request.secret_hash, request.key, now);
+    if (!enrolled.empty()) {
+      EnrollmentTicket same;
+      same.host_id = TextOf(enrolled[0][0]);
+      same.enrolled_serial = TextOf(enrolled[0][1]);
+      return same;
+    }
     const std::string token_id = TextOf(tokens[0][0]);
     const bool usable = tokens[0][3].as<bool>();
     const bool revoked = tokens[0][4].as<bool>();
