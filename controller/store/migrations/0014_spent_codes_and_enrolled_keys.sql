@@ -4,7 +4,8 @@ CREATE TABLE spent_code (
   expires timestamptz NOT NULL
 );
 
--- What a host enrolled with, for who asks again because the answer was lost; NULL: the certificate was renewed, or is older.
+-- What a host enrolled with, for who asks again because the answer was lost. NULL: the certificate was
+-- renewed, or is older than this.
 ALTER TABLE certificate
   -- SHA-256 of the public key, lower-case hex.
   ADD COLUMN key      text COLLATE "C",

@@ -77,6 +77,17 @@ absl::Status BeginToWait(Transaction& tx, const EnrollmentRequest& request,
   return absl::OkStatus();
 }
 
+// Whether the answer to an earlier enrolment may have been lost, and then `ticket` is for that one.
+// To be asked after what that enrolment took away was looked for: they went in one transaction.
+bool WasEnrolled(Transaction& tx, const EnrollmentRequest& request, absl::Time now,
+                 EnrollmentTicket& ticket) {
+  const pqxx::result rows = FindEnrolled(tx, request.secret_hash, request.key, now);
+  if (rows.empty()) return false;
+  ticket.host_id = TextOf(rows[0][0]);
+  ticket.enrolled_serial = TextOf(rows[0][1]);
+  return true;
+}
+
 }  // namespace
 
 absl::StatusOr<EnrollmentTicket> EnrollmentStore::Ask(const EnrollmentRequest& request,
@@ -84,19 +95,13 @@ absl::StatusOr<EnrollmentTicket> EnrollmentStore::Ask(const EnrollmentRequest& r
   return pool_.Transact("ask to enrol", [&](Transaction& tx) -> absl::StatusOr<EnrollmentTicket> {
     const pqxx::result tokens = FindToken(tx, request.secret_hash, now);
     if (tokens.empty()) return WhyNot(tx, request.secret_hash);
-    const pqxx::result enrolled = FindEnrolled(tx, request.secret_hash, request.key, now);
-    if (!enrolled.empty()) {
-      EnrollmentTicket same;
-      same.host_id = TextOf(enrolled[0][0]);
-      same.enrolled_serial = TextOf(enrolled[0][1]);
-      return same;
-    }
     const std::string token_id = TextOf(tokens[0][0]);
     const bool usable = tokens[0][3].as<bool>();
     const bool revoked = tokens[0][4].as<bool>();
     EnrollmentTicket ticket;
     ticket.host_id = TextOf(tokens[0][2]);
     if (!tokens[0][1].as<bool>()) {
+      if (WasEnrolled(tx, request, now, ticket)) return ticket;
       if (!usable) return WhyNot(tx, request.secret_hash);
       return ticket;
     }
@@ -104,6 +109,7 @@ absl::StatusOr<EnrollmentTicket> EnrollmentStore::Ask(const EnrollmentRequest& r
     tx.Exec(kLockToken, token_id);
     const pqxx::result found = tx.Exec(kFind, token_id, request.key, Time(now));
     if (found.empty()) {
+      if (WasEnrolled(tx, request, now, ticket)) return ticket;
       const absl::Status waits = BeginToWait(tx, request, token_id, now, expires);
       if (!waits.ok()) return waits;
       ticket.pending_id = request.id;
