@@ -107,25 +107,36 @@ absl::StatusOr<v1::EnrollResponse> Enrollment::Enroll(const v1::EnrollRequest& r
       .peer = support::AddressOf(peer),
       .can_wait = request.can_wait(),
       .id = absl::StrCat("e-", support::Sha256Hex(NewSecret("")).substr(0, 12))};
+  auto response = Admit(ask, *key, now);
+  // The same host asked twice at once: the second time it is given what the first was.
+  if (absl::IsAborted(response.status())) response = Admit(ask, *key, now);
+  if (!response.ok()) return Refuse(request, peer, response.status());
+  return response;
+}
+
+absl::StatusOr<v1::EnrollResponse> Enrollment::Admit(const store::EnrollmentRequest& ask,
+                                                     const std::string& key_der, absl::Time now) {
   const auto ticket = store_.Ask(ask, now, now + kPendingLifetime);
-  if (absl::IsResourceExhausted(ticket.status())) return ticket.status();
-  if (!ticket.ok()) return Refuse(request, peer, ticket.status());
+  if (!ticket.ok()) return ticket.status();
   if (!ticket->pending_id.empty()) return Wait(*ticket, ask);
 
-  const bool again = !ticket->host_id.empty();
-  const std::string host_id = again ? ticket->host_id : NewHostId();
-  auto certificate = authority_.SignHostKey(*key, host_id, now, options_.certificate_lifetime);
+  const bool retry = !ticket->enrolled_serial.empty();
+  const bool again = !retry && !ticket->host_id.empty();
+  const std::string host_id = retry || again ? ticket->host_id : NewHostId();
+  auto certificate = authority_.SignHostKey(key_der, host_id, now, options_.certificate_lifetime);
   if (!certificate.ok()) return certificate.status();
-  const absl::Status enrolled =
-      store_.Enroll(ask.secret_hash, ask.hostname,
-                    {certificate->serial, host_id, certificate->not_before, certificate->not_after,
-                     certificate->trust, ask.key},
-                    now);
-  if (!enrolled.ok()) return Refuse(request, peer, enrolled);
-  spdlog::info("host enrolled host={} hostname={} peer={} again={}", host_id,
-               support::LogSafe(request.hostname()), peer, again);
-  Tell(absl::StrCat("hosts/", host_id), request.hostname(), ask.peer, absl::OkStatus(),
-       again ? "enrolled again, with a new key" : "");
+  const store::CertificateRecord record = {certificate->serial,     host_id,
+                                           certificate->not_before, certificate->not_after,
+                                           certificate->trust,      ask.key};
+  const absl::Status enrolled = retry ? store_.RecordCertificate(record, ticket->enrolled_serial)
+                                      : store_.Enroll(ask.secret_hash, ask.hostname, record, now);
+  if (!enrolled.ok()) return enrolled;
+  spdlog::info("host enrolled host={} hostname={} peer={} again={} retry={}", host_id,
+               support::LogSafe(ask.hostname), ask.peer, again, retry);
+  Tell(absl::StrCat("hosts/", host_id), ask.hostname, ask.peer, absl::OkStatus(),
+       retry   ? "asked again for its certificate"
+       : again ? "enrolled again, with a new key"
+               : "");
   if (again && options_.began_anew) options_.began_anew(host_id);
   v1::EnrollResponse response;
   response.set_host_id(host_id);

@@ -34,7 +34,8 @@ class Enrollment {
   Enrollment(store::EnrollmentStore& store, const CertificateAuthority& authority,
              const support::Clock& clock, EnrollmentOptions options);
 
-  // Errors as CollectorGateway.Enroll; every refusal says the same to the peer, and its reason goes
+  // Who asks again with the same token and key, within a day, is the same host. Errors as
+  // CollectorGateway.Enroll; every refusal says the same to the peer, and its reason goes
   // to the log.
   absl::StatusOr<v1::EnrollResponse> Enroll(const v1::EnrollRequest& request,
                                             const std::string& peer);
@@ -51,6 +52,10 @@ class Enrollment {
   uint64_t generation() const { return authority_.generation(); }
 
  private:
+  // Enrolls who asks with a key (SubjectPublicKeyInfo, DER) that it has proved to hold. Errors as
+  // EnrollmentStore::Ask and Enroll.
+  absl::StatusOr<v1::EnrollResponse> Admit(const store::EnrollmentRequest& ask,
+                                           const std::string& key_der, absl::Time now);
   // The error of a refusal, as the peer is told it.
   absl::Status Refuse(const v1::EnrollRequest& request, const std::string& peer,
                       const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -102,8 +102,10 @@ grpc::ServerUnaryReactor* GatewayService::Enroll(grpc::CallbackServerContext* co
     reactor->Finish(support::ToGrpc(request.status()));
     return reactor;
   }
-  const bool added = enroll_lane_.Add(
-      [this, peer = context->peer(), request = *std::move(request), response, reactor] {
+  const bool added =
+      enroll_lane_.Add([this, context, request = *std::move(request), response, reactor] {
+        if (context->IsCancelled()) return reactor->Finish(grpc::Status::CANCELLED);
+        const std::string peer = context->peer();
         Finish(context_.parts.enrollment.Enroll(request, peer), *response, *reactor);
       });
   if (!added) reactor->Finish(support::ToGrpc(TooManyWaiting()));
@@ -127,7 +129,8 @@ grpc::ServerUnaryReactor* GatewayService::Renew(grpc::CallbackServerContext* con
     return reactor;
   }
   const bool added = enroll_lane_.Add(
-      [this, peer = *std::move(peer), request = *std::move(request), response, reactor] {
+      [this, context, peer = *std::move(peer), request = *std::move(request), response, reactor] {
+        if (context->IsCancelled()) return reactor->Finish(grpc::Status::CANCELLED);
         Finish(context_.parts.enrollment.Renew(peer.host_id, peer.serial, request), *response,
                *reactor);
       });

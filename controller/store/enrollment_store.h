@@ -58,6 +58,9 @@ struct EnrollmentTicket {
   bool is_new = false;
   // The host that enrols again; empty: a new one.
   std::string host_id;
+  // The host has enrolled already with this token and key, and was given this certificate, less
+  // than a day ago: its answer may have been lost. To be renewed; nothing is used up. Empty: no.
+  std::string enrolled_serial = {};
 };
 
 // Thread-safe; errors as in store.h. Tokens are known by the hash of their secret only.
@@ -73,8 +76,10 @@ class EnrollmentStore {
   // NOT_FOUND. Idempotent. Who waits with it waits in vain.
   absl::StatusOr<v1::EnrollmentToken> RevokeToken(const std::string& id);
 
-  // Whether the host may enrol. With a token that needs approval the first request takes one use of
-  // the token and begins to wait until `expires`; every later one with the same key finds it.
+  // Whether the host may enrol. Whoever did so with the same token and key is found again, though
+  // the token has expired or is exhausted since, unless the token, the host or the certificate was
+  // revoked or the host removed. With a token that needs approval the first request takes one use
+  // of the token and begins to wait until `expires`; every later one with the same key finds it.
   // UNAUTHENTICATED: token unknown, expired, exhausted or revoked (the message says which, for the
   // log only). PERMISSION_DENIED: rejected. FAILED_PRECONDITION: it has to wait and cannot.
   // RESOURCE_EXHAUSTED: too many wait.
@@ -84,7 +89,8 @@ class EnrollmentStore {
   // or lets the one that the token is for begin anew, and records its certificate. The earlier
   // certificates of a host that begins anew are refused from then on, and its revocation or
   // quarantine is lifted. UNAUTHENTICATED as Ask, and when nobody approved this key or the token is
-  // for another host. PERMISSION_DENIED: the host is removed.
+  // for another host. PERMISSION_DENIED: the host is removed. ABORTED: this key enrolled with the
+  // token since it asked; ask again.
   absl::Status Enroll(const std::string& secret_hash, const std::string& hostname,
                       const CertificateRecord& certificate, absl::Time now);
   // Newest first; expired ones are left out.
@@ -94,11 +100,11 @@ class EnrollmentStore {
   absl::StatusOr<v1::Enrollment> Decide(const v1::Enrollment& decision, absl::Time now,
                                         absl::Time expires);
 
-  // Renewal by who presented the certificate `presented` (a serial; empty: not looked at).
-  // NOT_FOUND: no such host; PERMISSION_DENIED: it is revoked or removed; UNAUTHENTICATED: that
-  // certificate is not the host's, or revoked by now.
+  // Renewal by who showed the certificate with the serial `presented`. NOT_FOUND: no such host;
+  // PERMISSION_DENIED: revoked or removed; UNAUTHENTICATED: what was shown is not a certificate of
+  // the host, or is revoked.
   absl::Status RecordCertificate(const CertificateRecord& certificate,
-                                 const std::string& presented = "");
+                                 const std::string& presented);
 
   // Revokes the host and every certificate of it; its session is fenced off. NOT_FOUND. Idempotent.
   absl::Status RevokeHost(const std::string& host_id, const std::string& reason, absl::Time now);

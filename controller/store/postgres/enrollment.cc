@@ -9,6 +9,9 @@
 namespace plimsoll::store {
 namespace {
 
+// So long a host may ask again for the certificate that it was given.
+constexpr absl::Duration kAnswerMayBeLost = absl::Hours(24);
+
 constexpr Statement kCreate = {
     "enrollment_create",
     "INSERT INTO enrollment_token (id, secret_hash, description, max_uses, created, expires,"
@@ -61,8 +64,19 @@ constexpr Statement kBeginAnew = {
     " changed = pg_current_xact_id() WHERE id = $1 AND removed IS NULL"};
 constexpr Statement kAddCertificate = {
     "enrollment_add_certificate",
-    "INSERT INTO certificate (serial, host_id, not_before, not_after, issuer, bundle)"
-    " VALUES ($1, $2, $3, $4, $5, $6)"};
+    "INSERT INTO certificate (serial, host_id, not_before, not_after, issuer, bundle, key,"
+    " token_id, enrolled) VALUES ($1, $2, $3, $4, $5, $6, NULLIF($7, ''), NULLIF($8, ''),"
+    " NULLIF($9, '')::timestamptz)"};
+constexpr Statement kFindEnrolled = {
+    "enrollment_find_enrolled",
+    "SELECT c.host_id, c.serial FROM enrollment_token t JOIN certificate c ON c.token_id = t.id"
+    " JOIN host h ON h.id = c.host_id WHERE t.secret_hash = $1 AND NOT t.revoked AND c.key = $2"
+    " AND c.enrolled > $3::timestamptz AND c.revoked IS NULL AND h.revoked IS NULL"
+    " AND h.removed IS NULL ORDER BY c.enrolled DESC LIMIT 1"};
+// After the lock of the host: who revokes its certificates holds that too.
+constexpr Statement kIsGood = {
+    "enrollment_is_good",
+    "SELECT FROM certificate WHERE serial = $1 AND host_id = $2 AND revoked IS NULL"};
 constexpr Statement kLockHost = {"enrollment_lock_host",
                                  "SELECT revoked IS NOT NULL, removed IS NOT NULL FROM host"
                                  " WHERE id = $1 FOR SHARE"};
@@ -100,9 +114,12 @@ v1::EnrollmentToken TokenOf(const pqxx::row& row) {
   return token;
 }
 
-void AddCertificate(Transaction& tx, const CertificateRecord& certificate) {
+// `key`, `token_id` and `enrolled` are empty when it is renewed.
+void AddCertificate(Transaction& tx, const CertificateRecord& certificate, const std::string& key,
+                    const std::string& token_id, const std::string& enrolled) {
   tx.Exec(kAddCertificate, certificate.serial, certificate.host_id, Time(certificate.not_before),
-          Time(certificate.not_after), certificate.trust.issuer, certificate.trust.bundle);
+          Time(certificate.not_after), certificate.trust.issuer, certificate.trust.bundle, key,
+          token_id, enrolled);
 }
 
 // The right to enrol: id of the token, labels, host. Empty: there is none.
@@ -120,6 +137,11 @@ pqxx::result FindToken(Transaction& tx, const std::string& secret_hash, absl::Ti
 
 pqxx::result TakeUse(Transaction& tx, const std::string& secret_hash, absl::Time now) {
   return tx.Exec(kTake, secret_hash, Time(now));
+}
+
+pqxx::result FindEnrolled(Transaction& tx, const std::string& secret_hash, const std::string& key,
+                          absl::Time now) {
+  return tx.Exec(kFindEnrolled, secret_hash, key, Time(now - kAnswerMayBeLost));
 }
 
 absl::Status WhyNot(Transaction& tx, const std::string& secret_hash) {
@@ -178,6 +200,10 @@ absl::Status EnrollmentStore::Enroll(const std::string& secret_hash, const std::
     const pqxx::result tokens = FindToken(tx, secret_hash, now);
     const bool requires_approval = !tokens.empty() && tokens[0][1].as<bool>();
     const pqxx::result rights = TakeRight(tx, secret_hash, certificate.key, requires_approval, now);
+    // Now that calls with the same right have been waited for.
+    if (!FindEnrolled(tx, secret_hash, certificate.key, now).empty()) {
+      return absl::AbortedError("this key has enrolled meanwhile");
+    }
     if (rights.empty()) {
       if (!requires_approval) return WhyNot(tx, secret_hash);
       return absl::UnauthenticatedError(
@@ -198,7 +224,7 @@ absl::Status EnrollmentStore::Enroll(const std::string& secret_hash, const std::
       }
       tx.Exec(kRevokeCertificates, host_id, Time(now));
     }
-    AddCertificate(tx, certificate);
+    AddCertificate(tx, certificate, certificate.key, TextOf(rights[0][0]), Time(now));
     AnnounceHosts(tx, {certificate.host_id});
     return absl::OkStatus();
   });
@@ -213,14 +239,10 @@ absl::Status EnrollmentStore::RecordCertificate(const CertificateRecord& certifi
       return absl::PermissionDeniedError(absl::StrCat(
           "host ", certificate.host_id, rows[0][1].as<bool>() ? " is removed" : " is revoked"));
     }
-    if (!presented.empty()) {
-      // The host may have been enrolled again since the certificate was looked at.
-      const pqxx::result known = tx.Exec(kCheck, Text(presented));
-      if (known.empty() || TextOf(known[0][0]) != certificate.host_id || known[0][1].as<bool>()) {
-        return absl::UnauthenticatedError("certificate unknown or revoked");
-      }
+    if (tx.Exec(kIsGood, Text(presented), certificate.host_id).empty()) {
+      return absl::UnauthenticatedError("certificate unknown or revoked");
     }
-    AddCertificate(tx, certificate);
+    AddCertificate(tx, certificate, "", "", "");
     return absl::OkStatus();
   });
 }

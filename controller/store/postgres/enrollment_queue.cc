@@ -77,6 +77,17 @@ absl::Status BeginToWait(Transaction& tx, const EnrollmentRequest& request,
   return absl::OkStatus();
 }
 
+// Whether the answer to an earlier enrolment may have been lost, and then `ticket` is for that one.
+// To be asked after what that enrolment took away was looked for: they went in one transaction.
+bool WasEnrolled(Transaction& tx, const EnrollmentRequest& request, absl::Time now,
+                 EnrollmentTicket& ticket) {
+  const pqxx::result rows = FindEnrolled(tx, request.secret_hash, request.key, now);
+  if (rows.empty()) return false;
+  ticket.host_id = TextOf(rows[0][0]);
+  ticket.enrolled_serial = TextOf(rows[0][1]);
+  return true;
+}
+
 }  // namespace
 
 absl::StatusOr<EnrollmentTicket> EnrollmentStore::Ask(const EnrollmentRequest& request,
@@ -90,6 +101,7 @@ absl::StatusOr<EnrollmentTicket> EnrollmentStore::Ask(const EnrollmentRequest& r
     EnrollmentTicket ticket;
     ticket.host_id = TextOf(tokens[0][2]);
     if (!tokens[0][1].as<bool>()) {
+      if (WasEnrolled(tx, request, now, ticket)) return ticket;
       if (!usable) return WhyNot(tx, request.secret_hash);
       return ticket;
     }
@@ -97,6 +109,7 @@ absl::StatusOr<EnrollmentTicket> EnrollmentStore::Ask(const EnrollmentRequest& r
     tx.Exec(kLockToken, token_id);
     const pqxx::result found = tx.Exec(kFind, token_id, request.key, Time(now));
     if (found.empty()) {
+      if (WasEnrolled(tx, request, now, ticket)) return ticket;
       const absl::Status waits = BeginToWait(tx, request, token_id, now, expires);
       if (!waits.ok()) return waits;
       ticket.pending_id = request.id;

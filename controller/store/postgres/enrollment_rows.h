@@ -15,6 +15,11 @@ pqxx::result FindToken(Transaction& tx, const std::string& secret_hash, absl::Ti
 // One use of the token: id, labels, host_id. No row: it has none left.
 pqxx::result TakeUse(Transaction& tx, const std::string& secret_hash, absl::Time now);
 
+// At most one row: host_id and serial of who enrolled with the token, which is not revoked, and the
+// key less than a day before `now`, and is still welcome with that certificate.
+pqxx::result FindEnrolled(Transaction& tx, const std::string& secret_hash, const std::string& key,
+                          absl::Time now);
+
 // UNAUTHENTICATED: why a token is unknown or not good any more.
 absl::Status WhyNot(Transaction& tx, const std::string& secret_hash);
 

@@ -161,7 +161,47 @@ TEST_F(EnrollmentTest, ATokenThatNeedsApprovalGivesACertificateToTheApprovedKeyO
   const support::CertificatePtr certificate(PEM_read_bio_X509(
       support::ReadBio(enrolled->certificate_pem()).get(), nullptr, nullptr, nullptr));
   EXPECT_EQ(*PublicKeyDer(X509_get0_pubkey(certificate.get())), *RequestedKey(csr));
+  // The approval is used up, and the answer may have been lost.
+  const auto retried = Enroll(token, "web-1", csr);
+  ASSERT_TRUE(retried.ok()) << retried.status();
+  EXPECT_EQ(retried->host_id(), enrolled->host_id());
+  EXPECT_FALSE(retried->has_pending());
+}
+
+TEST_F(EnrollmentTest, WhoseAnswerWasLostAsksAgainWithItsKey) {
+  const std::string token = Token("t");
+  const std::string csr = GoodRequest();
+  const auto lost = Enroll(token, "web-1", csr);
+  ASSERT_TRUE(lost.ok()) << lost.status();
+  clock_.Advance(absl::Hours(1));  // The token has expired, too.
+  const auto retried = Enroll(token, "web-1", csr);
+  ASSERT_TRUE(retried.ok()) << retried.status();
+  EXPECT_EQ(retried->host_id(), lost->host_id());
+  EXPECT_EQ(told_.back().message(), "asked again for its certificate");
+  EXPECT_TRUE(began_anew_.empty());
+  EXPECT_EQ(store_->enrollment().ListTokens()->front().use_count(), 1);
+  for (const std::string& pem : {lost->certificate_pem(), retried->certificate_pem()}) {
+    EXPECT_TRUE(store_->enrollment().CheckCertificate(SerialOf(pem), lost->host_id()).ok());
+  }
+  EXPECT_TRUE(absl::IsUnauthenticated(Enroll(token, "web-1", GoodRequest()).status()));
+
+  // With a token for one host nothing is revoked by the second time.
+  v1::EnrollmentToken wish;
+  wish.set_host_id(lost->host_id());
+  const std::string anew = Token("anew", 1, wish);
+  const std::string next = GoodRequest();
+  const auto first = Enroll(anew, "web-1", next);
+  const auto second = Enroll(anew, "web-1", next);
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(began_anew_.size(), 1u);
+  EXPECT_TRUE(store_->enrollment()
+                  .CheckCertificate(SerialOf(first->certificate_pem()), lost->host_id())
+                  .ok());
+  // And it ends what the first token and key were good for.
   EXPECT_TRUE(absl::IsUnauthenticated(Enroll(token, "web-1", csr).status()));
+  ASSERT_TRUE(store_->enrollment().RevokeHost(lost->host_id(), "stolen", clock_.Now()).ok());
+  EXPECT_TRUE(absl::IsUnauthenticated(Enroll(anew, "web-1", next).status()));
 }
 
 TEST_F(EnrollmentTest, ACollectorThatCannotWaitIsToldSo) {

@@ -162,9 +162,12 @@ TEST_F(UpkeepTest, OldActivityGoesAndThatIsWrittenDown) {
 
 TEST_F(UpkeepTest, RecordsOfCertificatesGoAMonthAfterTheirEnd) {
   AddUnseen("h1");
-  ASSERT_TRUE(
-      store_->enrollment().RecordCertificate({"renewed", "h1", At(0), At(0) + 90 * kDay}).ok());
-  ASSERT_TRUE(store_->enrollment().RecordCertificate({"old", "h1", At(0), At(0) + kDay}).ok());
+  ASSERT_TRUE(store_->enrollment()
+                  .RecordCertificate({"renewed", "h1", At(0), At(0) + 90 * kDay}, "serial of h1")
+                  .ok());
+  ASSERT_TRUE(store_->enrollment()
+                  .RecordCertificate({"old", "h1", At(0), At(0) + kDay}, "serial of h1")
+                  .ok());
   const auto upkeep = With({});
   for (const int day : {1, 2, 30}) {
     clock_ = support::FakeClock(At(0) + day * kDay);

@@ -44,7 +44,9 @@ class AuthoritiesTest : public ::testing::Test {
   }
   void Renew(const std::string& id, const CertificateTrust& trust, bool use) {
     const std::string serial = absl::StrCat("next of ", id, " ", ++renewals_);
-    ASSERT_TRUE(store_->enrollment().RecordCertificate({serial, id, At(10), At(1000), trust}).ok());
+    ASSERT_TRUE(store_->enrollment()
+                    .RecordCertificate({serial, id, At(10), At(1000), trust}, "first of " + id)
+                    .ok());
     if (!use) return;
     SessionStart start;
     start.host_id = id;

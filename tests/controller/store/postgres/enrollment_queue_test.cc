@@ -1,6 +1,8 @@
 // Hosts that ask, wait, enrol again, and the labels they get.
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "absl/strings/match.h"
 #include "controller/store/postgres/sql_values.h"
 #include "tests/controller/store/postgres/store_test_base.h"
@@ -107,8 +109,9 @@ TEST_F(EnrollmentQueueTest, AHostWaitsUntilItsKeyIsApproved) {
   EXPECT_TRUE(Enroll("t", "k1", "h1", At(200)).ok());
   EXPECT_EQ(LabelsOf(store_->hosts().Get("h1")->labels()),
             (Labels{{"env", "prod"}, {"tier", "db"}}));
-  // Once.
-  EXPECT_TRUE(absl::IsUnauthenticated(Enroll("t", "k1", "h2", At(200))));
+  // Once; but who asks again is found.
+  EXPECT_TRUE(absl::IsAborted(Enroll("t", "k1", "h2", At(200))));
+  EXPECT_EQ(Ask("t", "k1", At(300))->host_id, "h1");
   EXPECT_TRUE(enrollment().ListEnrollments(At(3))->empty());
   EXPECT_EQ(enrollment().ListTokens()->front().use_count(), 1);
 }
@@ -233,6 +236,66 @@ TEST_F(EnrollmentQueueTest, AHostEnrolsAgainAndKeepsItsId) {
   EXPECT_GT(next->epoch, lease->epoch);
   // Once.
   EXPECT_TRUE(absl::IsUnauthenticated(Enroll("again", "k3", "h1")));
+}
+
+TEST_F(EnrollmentQueueTest, WhoAsksAgainWithTokenAndKeyIsFoundWhileWelcome) {
+  const struct {
+    const char* name;
+    std::function<absl::Status()> before;
+    const char* key;
+    absl::Time now;
+    bool found;
+  } cases[] = {
+      {"at-once", [] { return absl::OkStatus(); }, "k1", At(6), true},
+      {"token-expired", [] { return absl::OkStatus(); }, "k1", At(200), true},
+      {"a-day-later", [] { return absl::OkStatus(); }, "k1", At(5) + absl::Hours(24), false},
+      {"another-key", [] { return absl::OkStatus(); }, "k2", At(6), false},
+      {"token-revoked", [&] { return enrollment().RevokeToken("token-revoked").status(); }, "k1",
+       At(6), false},
+      {"host-revoked", [&] { return enrollment().RevokeHost("host-revoked", "", At(6)); }, "k1",
+       At(7), false},
+      {"host-removed", [&] { return store_->hosts().Remove("host-removed", "", At(6)); }, "k1",
+       At(7), false},
+      {"enrolled-again",
+       [&] {
+         EXPECT_TRUE(Create("other", 1, false, {}, "enrolled-again").ok());
+         return Enroll("other", "k3", "enrolled-again", At(6));
+       },
+       "k1", At(7), false}};
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    ASSERT_TRUE(Create(c.name, 1, false).ok());
+    ASSERT_TRUE(Enroll(c.name, "k1", c.name).ok());
+    const absl::Status before = c.before();
+    ASSERT_TRUE(before.ok()) << before;
+    const auto ticket = Ask(c.name, c.key, c.now);
+    if (c.found) {
+      ASSERT_TRUE(ticket.ok()) << ticket.status();
+      EXPECT_EQ(ticket->host_id, c.name);
+      EXPECT_EQ(ticket->enrolled_serial, absl::StrCat("serial ", c.name, " k1"));
+      EXPECT_TRUE(absl::IsAborted(Enroll(c.name, c.key, "second", c.now)));
+    } else {
+      EXPECT_TRUE(absl::IsUnauthenticated(ticket.status())) << ticket.status();
+      EXPECT_TRUE(absl::IsUnauthenticated(Enroll(c.name, c.key, "second", c.now)));
+    }
+  }
+  for (const auto& token : *enrollment().ListTokens()) EXPECT_EQ(token.use_count(), 1);
+}
+
+TEST_F(EnrollmentQueueTest, ACertificateOfBeforeIsNotRenewedOnceTheHostEnrolledAgain) {
+  ASSERT_TRUE(Create("t", 1, false).ok());
+  ASSERT_TRUE(Enroll("t", "k1", "h1").ok());
+  ASSERT_TRUE(Create("again", 1, false, {}, "h1").ok());
+  // Checked before, recorded after.
+  ASSERT_TRUE(enrollment().CheckCertificate("serial h1 k1", "h1").ok());
+  ASSERT_TRUE(Enroll("again", "k2", "h1").ok());
+  const CertificateRecord next = {"next", "h1", At(6), At(5000)};
+  for (const char* presented : {"serial h1 k1", "none", ""}) {
+    EXPECT_TRUE(absl::IsUnauthenticated(enrollment().RecordCertificate(next, presented)))
+        << presented;
+  }
+  EXPECT_TRUE(absl::IsUnauthenticated(enrollment().CheckCertificate("next", "h1")));
+  EXPECT_TRUE(enrollment().RecordCertificate(next, "serial h1 k2").ok());
 }
 
 TEST_F(EnrollmentQueueTest, EnrollingAgainEndsAQuarantine) {

@@ -54,7 +54,7 @@ TEST_F(EnrollmentTest, RecordsOfExpiredCertificatesGoButForTheOneInUse) {
   ASSERT_TRUE(Create("a", 1).ok());
   ASSERT_TRUE(Enroll("a", "h1").ok());
   for (const auto& [serial, end] : {std::pair{"old", 20}, {"older", 10}, {"newer", 90}}) {
-    ASSERT_TRUE(enrollment().RecordCertificate({serial, "h1", At(0), At(end)}).ok());
+    ASSERT_TRUE(enrollment().RecordCertificate({serial, "h1", At(0), At(end)}, "serial h1").ok());
   }
   EXPECT_EQ(enrollment().RemoveCertificates(At(10), 9).value(), 0);
   EXPECT_EQ(enrollment().RemoveCertificates(At(60), 1).value(), 1);
@@ -135,13 +135,14 @@ TEST_F(EnrollmentTest, CertificatesAreCheckedAgainstTheirHost) {
   ASSERT_TRUE(Create("t", 2).ok());
   ASSERT_TRUE(Enroll("t", "h1").ok());
   ASSERT_TRUE(Enroll("t", "h2").ok());
-  ASSERT_TRUE(enrollment().RecordCertificate({"renewed", "h1", At(10), At(90)}).ok());
+  ASSERT_TRUE(enrollment().RecordCertificate({"renewed", "h1", At(10), At(90)}, "serial h1").ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(
+      enrollment().RecordCertificate({"renewed", "h1", At(1), At(2)}, "serial h1")));
   EXPECT_TRUE(
-      absl::IsAlreadyExists(enrollment().RecordCertificate({"renewed", "h1", At(1), At(2)})));
-  EXPECT_TRUE(absl::IsNotFound(enrollment().RecordCertificate({"x", "h9", At(1), At(2)})));
+      absl::IsNotFound(enrollment().RecordCertificate({"x", "h9", At(1), At(2)}, "serial h9")));
   // Only who has a certificate gets the next one.
   EXPECT_TRUE(enrollment().RecordCertificate({"next", "h1", At(1), At(2)}, "renewed").ok());
-  for (const char* presented : {"serial h2", "none"}) {
+  for (const char* presented : {"serial h2", "none", ""}) {
     EXPECT_TRUE(absl::IsUnauthenticated(
         enrollment().RecordCertificate({"z", "h1", At(1), At(2)}, presented)))
         << presented;
@@ -156,8 +157,8 @@ TEST_F(EnrollmentTest, CertificatesAreCheckedAgainstTheirHost) {
     ASSERT_TRUE(enrollment().RevokeHost("h1", "stolen", At(20 + i)).ok());
     EXPECT_TRUE(absl::IsPermissionDenied(enrollment().CheckCertificate("serial h1", "h1")));
     EXPECT_TRUE(absl::IsPermissionDenied(enrollment().CheckCertificate("renewed", "h1")));
-    EXPECT_TRUE(
-        absl::IsPermissionDenied(enrollment().RecordCertificate({"y", "h1", At(1), At(2)})));
+    EXPECT_TRUE(absl::IsPermissionDenied(
+        enrollment().RecordCertificate({"y", "h1", At(1), At(2)}, "serial h1")));
     EXPECT_TRUE(enrollment().CheckCertificate("serial h2", "h2").ok());
   }
   EXPECT_TRUE(absl::IsNotFound(enrollment().RevokeHost("h9", "", At(1))));
@@ -168,7 +169,8 @@ TEST_F(EnrollmentTest, CertificatesOfARemovedHostAreRefused) {
   ASSERT_TRUE(Enroll("t", "h1").ok());
   ASSERT_TRUE(store_->hosts().Remove("h1", "scrapped", At(2)).ok());
   EXPECT_TRUE(absl::IsPermissionDenied(enrollment().CheckCertificate("serial h1", "h1")));
-  EXPECT_TRUE(absl::IsPermissionDenied(enrollment().RecordCertificate({"y", "h1", At(1), At(2)})));
+  EXPECT_TRUE(absl::IsPermissionDenied(
+      enrollment().RecordCertificate({"y", "h1", At(1), At(2)}, "serial h1")));
 }
 
 TEST(TokensTest, LiveNamesAreUniqueAndSecretsFindTheirPrincipal) {
