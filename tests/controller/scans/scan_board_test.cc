@@ -122,31 +122,6 @@ TEST_F(ScanBoardTest, AsksThoseWhoAreThereAndLaterThoseWhoCome) {
   EXPECT_EQ(States("s1"), "RUNNING REQUESTED REQUESTED");
 }
 
-TEST_F(ScanBoardTest, ASessionIsAskedLaterWhenTheDatabaseDidNotSayWhatItOwes) {
-  ASSERT_TRUE(Create("s1", {"h2"}).ok());
-  const auto sql = [this](const std::string& statement) {
-    pqxx::connection connection(url_);
-    pqxx::nontransaction(connection).exec(statement);
-  };
-  sql("ALTER TABLE scan_host RENAME TO gone");
-  a_.Connect("h2", 2);
-  sql("ALTER TABLE gone RENAME TO scan_host");
-  EXPECT_THAT(a_.asked, IsEmpty());
-  a_.board.Tick();
-  EXPECT_THAT(a_.asked, ElementsAre("2 s1"));
-  EXPECT_EQ(States("s1"), "RUNNING REQUESTED");
-  a_.board.Tick();
-  EXPECT_EQ(a_.asked.size(), 1u);
-}
-
-TEST_F(ScanBoardTest, AnOlderSessionThatIsAddedLateTakesNothingOver) {
-  a_.Connect("h1", 3);
-  a_.Connect("h1", 2);
-  a_.board.RemoveSession("h1", 2);
-  ASSERT_TRUE(Create("s1", {"h1"}).ok());
-  EXPECT_THAT(a_.asked, ElementsAre("3 s1"));
-}
-
 TEST_F(ScanBoardTest, ANewerSessionIsAskedAgainAndTheOlderNoMore) {
   ASSERT_TRUE(Create("s1", {"h1"}).ok());
   a_.Connect("h1", 2);
