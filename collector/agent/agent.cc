@@ -80,7 +80,7 @@ Agent::~Agent() = default;
 
 absl::Status Agent::Run() {
   BeModest(config_.nice);
-  const absl::Status status = RunUntilStopped();
+  absl::Status status = RunUntilStopped();
   if (recorder_ != nullptr) recorder_->Stop();
   if (spool_ != nullptr) spool_->Flush();
   absl::MutexLock lock(&mutex_);

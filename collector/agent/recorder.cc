@@ -202,17 +202,18 @@ void Recorder::Collect(const Work& work, const sources::Scope& scope) {
   sight_->Refresh(work.plan, scope, facts_);
   sight_->Follow(work.plan, facts_);
   auto delta = tracker_.Update(facts_);
+  const bool changed = delta.has_value();
   spdlog::debug("collected full={} containers={} changed={} took={}", scope.all,
-                facts_.containers().containers_size(), delta.has_value(),
+                facts_.containers().containers_size(), changed,
                 absl::FormatDuration(clock_.Now() - start));
-  if (delta.has_value()) {
+  if (changed) {
     delta->mutable_scan_ids()->Assign(work.scan_ids.begin(), work.scan_ids.end());
     spool_.Append(*std::move(delta), tracker_.facts());
   }
   {
     absl::MutexLock lock(&mutex_);
     engine_id_ = facts_.engine().id();
-    if (!delta.has_value()) {
+    if (!changed) {
       const uint64_t after = spool_.state().last_sequence;
       for (const std::string& id : work.scan_ids) answered_.push_back({id, after});
       // Nobody is connected to take them; the controller asks again.
@@ -221,7 +222,7 @@ void Recorder::Collect(const Work& work, const sources::Scope& scope) {
       }
     }
   }
-  if (delta.has_value() || !work.scan_ids.empty()) Notify();
+  if (changed || !work.scan_ids.empty()) Notify();
   if (scope.all && options_.after_full) options_.after_full();
 }
 

@@ -174,7 +174,7 @@ absl::Status Apply(Client& client, const ApplyOptions& options,
   }
   if (!session.json()) PrintPlan(*plan, session.terminal, *session.out);
   session.out->flush();
-  const absl::Status status = options.dry_run ? absl::OkStatus() : Run(*plan);
+  absl::Status status = options.dry_run ? absl::OkStatus() : Run(*plan);
   if (session.json()) {
     PrintJson(*plan, options, status, session);
   } else {

@@ -113,7 +113,7 @@ absl::Status HandOver(const std::string& secret, const std::string& file, Sessio
     *session.out << secret << "\n";
     return absl::OkStatus();
   }
-  const absl::Status status = support::WritePrivateFile(file, absl::StrCat(secret, "\n"));
+  absl::Status status = support::WritePrivateFile(file, absl::StrCat(secret, "\n"));
   if (status.ok()) return status;
   return absl::Status(status.code(),
                       absl::StrCat(status.message(),

@@ -1,6 +1,7 @@
 // Users, sessions and API tokens as people read and write them.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"

@@ -3,9 +3,11 @@
 
 #include <google/protobuf/duration.pb.h>
 
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "controller/cli/command.h"
 #include "plimsoll/v1/selector.pb.h"

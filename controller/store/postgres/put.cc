@@ -350,8 +350,7 @@ absl::Status ReportStore::Confirm(const std::string& host_id,
     ReportRows rows(tx, state_->catalog);
     rows.Read({host_id});
     ScanAnswers answers(tx, state_->catalog);
-    const absl::Status noted =
-        answers.Note(StoredFactsOf(host_id, host), scan_ids, rows.Of(host_id));
+    absl::Status noted = answers.Note(StoredFactsOf(host_id, host), scan_ids, rows.Of(host_id));
     if (noted.ok()) answers.Write();
     return noted;
   };
