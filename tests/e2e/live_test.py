@@ -11,11 +11,6 @@ import plimsoll
 from engine import wait_for
 
 
-# In seconds, the command line that asks included: far below the collector's polls (30) and collections (300). How fast it is,
-# tests/bench says.
-AT_ONCE = 10
-
-
 class Spool:
     """What a collector that is cut off has written down."""
 
@@ -64,9 +59,10 @@ class Live(unittest.TestCase):
         return {f["finding"]["object"].split(" ")[0] for f in found}
 
     def seconds_until(self, condition, what):
-        start = time.monotonic()
+        """From now until the database had what makes `condition` hold; the command line that asks takes its own time."""
+        start = time.time()
         wait_for(condition, what, 20)
-        return time.monotonic() - start
+        return float(self.controller.sql("SELECT extract(epoch FROM max(recorded)) FROM facts_snapshot")[0]) - start
 
     def status(self, rule):
         host = self.controller.evaluated_hosts()[0]["id"]
@@ -75,27 +71,27 @@ class Live(unittest.TestCase):
     def test_changes_of_the_engine_are_judged_at_once(self):
         self.connect()
         self.engine.start("bad", "--privileged")
-        self.assertLess(self.seconds_until(lambda: self.privileged() == {"bad"}, "finding"), AT_ONCE)
+        self.assertLess(self.seconds_until(lambda: self.privileged() == {"bad"}, "finding"), 2)
         self.engine.docker("rename", "bad", "worse")
-        self.assertLess(self.seconds_until(lambda: self.privileged() == {"worse"}, "new name"), AT_ONCE)
+        self.assertLess(self.seconds_until(lambda: self.privileged() == {"worse"}, "new name"), 2)
         self.engine.docker("rm", "-f", "worse")
-        self.assertLess(self.seconds_until(lambda: self.privileged() == set(), "end of the finding"), AT_ONCE)
+        self.assertLess(self.seconds_until(lambda: self.privileged() == set(), "end of the finding"), 2)
 
     def test_a_violation_is_known_before_it_runs(self):
         self.connect()
         self.engine.docker("create", "--privileged", "--name", "planned", "bb", "sleep", "1")
-        self.assertLess(self.seconds_until(lambda: self.privileged() == {"planned"}, "finding"), AT_ONCE)
+        self.assertLess(self.seconds_until(lambda: self.privileged() == {"planned"}, "finding"), 2)
 
     def test_changes_of_files_are_judged_at_once(self):
         self.engine.write("/etc/docker/daemon.json", "{}", 0o644)
         self.connect()
         self.assertEqual(self.status("3.18"), "PASS")
         self.engine.run("chmod", "0666", "/etc/docker/daemon.json")
-        self.assertLess(self.seconds_until(lambda: self.status("3.18") == "FAIL", "mode"), AT_ONCE)
+        self.assertLess(self.seconds_until(lambda: self.status("3.18") == "FAIL", "mode"), 2)
         # An editor writes another file and renames it.
         self.engine.run("bash", "-c", "echo '{}' > /etc/docker/new && chmod 0644 /etc/docker/new && "
                                       "mv /etc/docker/new /etc/docker/daemon.json")
-        self.assertLess(self.seconds_until(lambda: self.status("3.18") == "PASS", "replacement"), AT_ONCE)
+        self.assertLess(self.seconds_until(lambda: self.status("3.18") == "PASS", "replacement"), 2)
         self.engine.run("rm", "/etc/docker/daemon.json")
 
     def test_a_restarted_engine_is_judged_anew(self):

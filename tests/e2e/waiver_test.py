@@ -63,10 +63,11 @@ class Waiver(unittest.TestCase):
         self.assertEqual(self.waived(), set())
         self.second("whoami")
         # Neither the next collection nor the next pass over the fleet is waited for.
-        start = time.monotonic()
+        start = time.time()
         self.second("waiver", "approve", waiver)
         wait_for(lambda: self.counts()["waived"] == 1, "waived count", 20)
-        self.assertLess(time.monotonic() - start, 10)
+        recorded = self.controller.sql("SELECT extract(epoch FROM max(recorded)) FROM transition")[0]
+        self.assertLess(float(recorded) - start, 2)
         self.assertEqual(self.waived(), {"bad"})
         self.assertEqual(self.verdict()["status"], "FAIL")
         self.assertTrue(self.verdict()["waived"])

@@ -31,7 +31,7 @@ TEST_F(AgentFaultTest, AQuarantinedHostWaitsLongAndGoesOnObserving) {
   EXPECT_TRUE(gateway_.AwaitRefused());
   const absl::Time start = support::Clock::Real().Now();
   EXPECT_TRUE(Stop().ok());
-  EXPECT_LT(support::Clock::Real().Now() - start, absl::Seconds(20));
+  EXPECT_LT(support::Clock::Real().Now() - start, absl::Seconds(2));
   EXPECT_EQ(gateway_.refused(), 1);
 }
 
@@ -257,7 +257,7 @@ TEST_F(AgentFaultTest, AControllerThatHangsDoesNotHoldUpTheEnd) {
   EXPECT_TRUE(Stop().ok());
   const absl::Duration took = support::Clock::Real().Now() - start;
   EXPECT_GE(took, absl::Milliseconds(450));
-  EXPECT_LT(took, absl::Seconds(20));
+  EXPECT_LT(took, absl::Seconds(4));
   Start();
   session = Session();
   EXPECT_EQ(Take(*session).sequence(), 2u);
